@@ -1,0 +1,5 @@
+"""``python3 -m mailfix``."""
+
+from mailfix.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""Facts and rules in, findings out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mailfix.facts import Facts, PerFamily
+from mailfix.model import Fact, Family, Finding, FixOffer, Known, Severity, Status, Unknown
+from mailfix.predicates.answer import Answer
+from mailfix.rulebook import Rule
+
+STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
+SEVERITY_ORDER = tuple(Severity)
+
+
+def audit(
+    facts: Facts, rules: Iterable[Rule], ignore: Iterable[Mapping[str, str | int]] = ()
+) -> tuple[Finding, ...]:
+    """Return the findings of all rules, failures first, worst first."""
+    ignored = tuple(ignore)
+    findings = [
+        _finding(rule, answer, ignored) for rule in rules for answer in answers(facts, rule)
+    ]
+    return tuple(sorted(findings, key=_order))
+
+
+def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:
+    """Put one rule to the facts; a need that is unknown makes the answer unknown."""
+    for family in rule.families or (None,):
+        subject = {"family": family.value} if family else {}
+        needed = {name: _fact(facts, name, family) for name in rule.needs}
+        reasons = [fact.reason for fact in needed.values() if isinstance(fact, Unknown)]
+        if reasons:
+            yield Answer(Status.UNKNOWN, subject, reason=reasons[0])
+            continue
+        values = {name: fact.value for name, fact in needed.items() if isinstance(fact, Known)}
+        yield from rule.check(**values, **rule.params, **({"family": family} if family else {}))
+
+
+def _fact(facts: Facts, name: str, family: Family | None) -> Fact[Any]:
+    fact: Fact[Any] | PerFamily[Any] = getattr(facts, name)
+    if isinstance(fact, PerFamily):
+        return fact.of(family) if family else Known(fact)
+    return fact
+
+
+def _finding(rule: Rule, answer: Answer, ignored: tuple[Mapping[str, str | int], ...]) -> Finding:
+    status = answer.status
+    if status in (Status.FAIL, Status.UNKNOWN) and _is_ignored(rule.id, answer, ignored):
+        status = Status.IGNORED
+    failed = answer.status is Status.FAIL
+    return Finding(
+        rule=rule.id,
+        title=rule.title,
+        status=status,
+        severity=rule.severity,
+        subject=answer.subject,
+        message=_message(rule, answer),
+        why=rule.why,
+        evidence=answer.evidence,
+        advice=_advice(rule, answer) if failed else None,
+        fix=_offer(rule, answer) if failed and answer.fixable else None,
+    )
+
+
+def _is_ignored(rule_id: str, answer: Answer, ignored: tuple[Mapping[str, str | int], ...]) -> bool:
+    seen = {**answer.subject, "rule": rule_id}
+    return any(all(seen.get(key) == value for key, value in entry.items()) for entry in ignored)
+
+
+def _message(rule: Rule, answer: Answer) -> str:
+    if answer.status is Status.UNKNOWN:
+        return f"cannot tell: {answer.reason}"
+    return rule.messages[answer.status.value].format_map(dict(answer.words))
+
+
+def _advice(rule: Rule, answer: Answer) -> str | None:
+    text = answer.advice or rule.advice
+    return text.format_map(dict(answer.words)) if text else None
+
+
+def _offer(rule: Rule, answer: Answer) -> FixOffer | None:
+    if rule.fix is None:
+        return None
+    preview = rule.fix.preview.format_map(dict(answer.words))
+    return FixOffer(rule.fix.action, rule.fix.automatic, preview)
+
+
+def _order(finding: Finding) -> tuple[int, int, str, str]:
+    return (
+        STATUS_ORDER.index(finding.status),
+        SEVERITY_ORDER.index(finding.severity),
+        finding.rule,
+        str(sorted(finding.subject.items())),
+    )

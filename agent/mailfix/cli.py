@@ -1,0 +1,154 @@
+"""The commands: parse arguments, call, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import Enum
+from typing import NoReturn, Optional
+
+import typer
+
+from mailfix import __version__
+
+USAGE_ERROR = 64
+PROGRAM_FAILED = 70
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Finds, names and repairs what stops mail on this host.",
+    epilog="Exit codes: 0 nothing wrong, 1 something wrong, 2 something not found out, "
+    "64 usage error, 70 mailfix itself failed.",
+)
+
+
+class Format(str, Enum):
+    text = "text"
+    json = "json"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _out(f"mailfix {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Finds, names and repairs what stops mail on this host."""
+
+
+@app.command(epilog="Example: mailfix audit --format json | jq '.findings[] | .message'")
+def audit(
+    form: Format = typer.Option(Format.text, "--format", help="How to write the report."),
+    every: bool = typer.Option(False, "--all", help="List the checks that passed, too."),
+) -> None:
+    """Tell what on this host, and in its DNS, stops mail. Changes nothing; run it as root."""
+    from mailfix import auditor
+    from mailfix.report import document, text
+
+    report = auditor.run()
+    if form is Format.json:
+        _out(document.write(report) + "\n")
+    else:
+        _out(text.write(report, every=every, colour=_colour()))
+    raise typer.Exit(report.exit_code)
+
+
+@app.command(epilog="Example: mailfix probe mail.example.com --port 25 --port 587")
+def probe(
+    host: str = typer.Argument(..., help="A host name or an IP address."),
+    port: Optional[list[int]] = typer.Option(  # noqa: UP045
+        None, min=1, max=65535, help="A port that must be open; may be given several times."
+    ),
+    timeout: float = typer.Option(10.0, min=0.5, max=60.0, help="Patience per contact, seconds."),
+    form: Format = typer.Option(Format.text, "--format", help="How to write the report."),
+) -> None:
+    """Look at a mail host from outside: run this on another machine. Needs no root, sends no mail.
+
+    Without --port, tcp/25 must be open and the client ports are told.
+    """
+    import json
+
+    from mailfix import outside
+    from mailfix.report import outside as report
+
+    seen = outside.run(host, tuple(port) if port else None, timeout)
+    if form is Format.json:
+        _out(json.dumps(report.document(seen), indent=1) + "\n")
+    else:
+        _out(report.text(seen, _colour()))
+    raise typer.Exit(report.exit_code(seen))
+
+
+@app.command(epilog="Example: mailfix rules ptr-missing")
+def rules(
+    rule: Optional[str] = typer.Argument(None, help="The id of a rule."),  # noqa: UP045
+) -> None:
+    """List the rules, or tell everything about one."""
+    from mailfix import auditor
+    from mailfix.report import text
+
+    book = auditor.rules()
+    if rule is None:
+        _out(text.write_rules(book, colour=_colour()))
+        return
+    chosen = next((each for each in book if each.id == rule), None)
+    if chosen is None:
+        raise typer.BadParameter(f"there is no rule {rule!r}; 'mailfix rules' lists them")
+    _out(text.write_rule(chosen, colour=_colour()))
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that the contract names."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = PROGRAM_FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain("interrupted", 130)
+    except Exception as error:
+        code = _explain(error)
+    sys.exit(code)
+
+
+def _explain(error: Exception) -> int:
+    """Typer's usage errors have another class in each of its releases, but all format themselves."""
+    from mailfix.rulebook import BadRule
+    from mailfix.settings import BadSettings
+
+    if hasattr(error, "format_message"):
+        return _complain(f"{error.format_message()} (mailfix --help)", USAGE_ERROR)
+    if isinstance(error, BadRule | BadSettings):
+        return _complain(str(error), USAGE_ERROR)
+    if os.environ.get("MAILFIX_DEBUG"):
+        raise error
+    kind = type(error).__name__
+    return _complain(
+        f"internal error, please report it: {kind}: {error} (MAILFIX_DEBUG=1 shows where)",
+        PROGRAM_FAILED,
+    )
+
+
+def _complain(message: str, code: int) -> int:
+    from mailfix.report.escape import escape
+
+    sys.stderr.write(f"mailfix: {escape(message)}\n")
+    return code

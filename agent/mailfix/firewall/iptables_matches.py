@@ -1,0 +1,355 @@
+"""What the match extensions of iptables ask, each from its options (iptables-extensions(8)).
+
+An extension that is not in MODULES, and an option that its reader does not know, make the rule's
+match undecidable. A ``-p`` that is not the question's protocol still rules the rule out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mailfix.firewall.addresses import EVERYWHERE, AddressSet
+from mailfix.firewall.iptables_options import Option
+from mailfix.firewall.matches import (
+    Address,
+    AddressType,
+    AllOf,
+    AnyOf,
+    Constant,
+    Interface,
+    LocallySent,
+    Mark,
+    Match,
+    Not,
+    OriginalPort,
+    Owner,
+    Ports,
+    Protocol,
+    Side,
+    State,
+    TcpFlags,
+    Tracked,
+    Undecidable,
+)
+from mailfix.firewall.protocols import (
+    address_and_mask,
+    number,
+    port_range,
+    protocol,
+    tcp_flags,
+)
+
+Directions = Sequence[Side]
+SetReader = Callable[[str, Directions], Match]
+Reader = Callable[[Sequence[Option]], Match]
+
+
+def unless(negated: bool, match: Match) -> Match:
+    return Not(match) if negated else match
+
+
+def _unknown_option(module: str, option: Option) -> Match:
+    return Undecidable(f"the option {option.name} of -m {module} is not understood")
+
+
+def general(option: Option) -> Match | None:
+    """An option that every rule may have; None for one that is no match."""
+    reader = _GENERAL.get(option.name)
+    return None if reader is None else unless(option.negated, reader(option))
+
+
+def _address(side: Side) -> Callable[[Option], Match]:
+    def read(option: Option) -> Match:
+        parts = [address_and_mask(text) for text in option.value.split(",")]
+        return Address(side, AddressSet.union_of(parts) if len(parts) > 1 else parts[0])
+
+    return read
+
+
+def _interface(incoming: bool) -> Callable[[Option], Match]:
+    def read(option: Option) -> Match:
+        name = option.value
+        return Interface(incoming, name.removesuffix("+"), prefix=name.endswith("+"))
+
+    return read
+
+
+def _protocol(option: Option) -> Match:
+    wanted = protocol(option.value)
+    return Protocol(frozenset({wanted})) if wanted else Constant(True)
+
+
+_GENERAL: Mapping[str, Callable[[Option], Match]] = {
+    "--source": _address(Side.SOURCE),
+    "--destination": _address(Side.DESTINATION),
+    "--in-interface": _interface(True),
+    "--out-interface": _interface(False),
+    "--protocol": _protocol,
+    "--fragment": lambda _: Constant(False),
+}
+
+
+def _ports(side: Side, option: Option) -> Match:
+    ranges = tuple(port_range(text) for text in option.value.split(","))
+    return unless(option.negated, Ports(side, ranges))
+
+
+def _transport(module: str) -> Reader:
+    """tcp, udp, dccp and sctp share the port options."""
+
+    def read(option: Option) -> Match:
+        match option.name:
+            case "--sport" | "--source-port":
+                return _ports(Side.SOURCE, option)
+            case "--dport" | "--destination-port":
+                return _ports(Side.DESTINATION, option)
+            case "--tcp-flags":
+                mask, value = option.values
+                return unless(option.negated, TcpFlags(tcp_flags(mask), tcp_flags(value)))
+            case "--syn":
+                return unless(option.negated, TcpFlags(tcp_flags("SYN,RST,ACK,FIN"), 0x02))
+        return _unknown_option(module, option)
+
+    return _each(read, Protocol(frozenset({protocol(module)})))
+
+
+def _each(read: Callable[[Option], Match], first: Match | None = None) -> Reader:
+    """All options must hold."""
+
+    def read_all(options: Sequence[Option]) -> Match:
+        matches = tuple(read(option) for option in options)
+        return AllOf(matches if first is None else (first, *matches))
+
+    return read_all
+
+
+def _multiport(option: Option) -> Match:
+    source, destination = (
+        _ports(side, Option(option.name, option.values, False))
+        for side in (Side.SOURCE, Side.DESTINATION)
+    )
+    match option.name:
+        case "--sports" | "--source-ports":
+            wanted = source
+        case "--dports" | "--destination-ports":
+            wanted = destination
+        case "--ports" | "--port":
+            wanted = AnyOf((source, destination))
+        case _:
+            return _unknown_option("multiport", option)
+    return unless(option.negated, wanted)
+
+
+def _state(option: Option) -> Match:
+    return unless(option.negated, State(frozenset(option.value.upper().split(","))))
+
+
+def _conntrack(options: Sequence[Option]) -> Match:
+    """Of a packet without a connection only the state is looked at (xt_conntrack.c)."""
+    states = [_state(each) for each in options if each.name == "--ctstate"]
+    others = [_conntrack_other(each) for each in options if each.name != "--ctstate"]
+    if not others:
+        return AllOf(tuple(states))
+    full = AllOf((Tracked(), *states, *others))
+    return AnyOf((full, AllOf((Not(Tracked()), *states)))) if states else full
+
+
+def _conntrack_other(option: Option) -> Match:
+    match option.name:
+        case "--ctdir":
+            wanted: Match = Constant(option.value.upper() == "ORIGINAL")
+        case "--ctproto":
+            wanted = Protocol(frozenset({protocol(option.value)}))
+        case "--ctorigdstport":
+            wanted = OriginalPort((port_range(option.value),))
+        case "--ctorigsrc":
+            wanted = Address(Side.SOURCE, address_and_mask(option.value))
+        case "--ctorigdst":
+            wanted = Address(Side.DESTINATION, address_and_mask(option.value))
+        case _:
+            return _unknown_option("conntrack", option)
+    return unless(option.negated, wanted)
+
+
+def _addrtype(options: Sequence[Option]) -> Match:
+    names = {"--src-type": Side.SOURCE, "--dst-type": Side.DESTINATION}
+    matches: list[Match] = []
+    for option in options:
+        if option.name in names:
+            types = frozenset(option.value.upper().split(","))
+            matches.append(unless(option.negated, AddressType(names[option.name], types)))
+        elif option.name not in ("--limit-iface-in", "--limit-iface-out"):
+            matches.append(_unknown_option("addrtype", option))
+    return AllOf(tuple(matches))
+
+
+def _iprange(option: Option) -> Match:
+    names = {"--src-range": Side.SOURCE, "--dst-range": Side.DESTINATION}
+    side = names.get(option.name)
+    if side is None:
+        return _unknown_option("iprange", option)
+    low, dash, high = option.value.partition("-")
+    first = int(ipaddress.ip_address(low))
+    last = int(ipaddress.ip_address(high)) if dash else first
+    return unless(option.negated, Address(side, AddressSet.of([(first, last)])))
+
+
+def _owner(option: Option) -> Match:
+    match option.name:
+        case "--uid-owner" | "--gid-owner":
+            low, dash, high = option.value.partition("-")
+            span = (number(low), number(high) if dash else number(low))
+            wanted: Match = Owner((span,), group=option.name == "--gid-owner")
+        case "--socket-exists":
+            wanted = Constant(True)
+        case _:
+            wanted = _unknown_option("owner", option)
+    return AllOf((LocallySent(), unless(option.negated, wanted)))
+
+
+def _mark(option: Option, connection: bool = False) -> Match:
+    if option.name != "--mark":
+        return _unknown_option("mark", option)
+    value, _, mask = option.value.partition("/")
+    wanted = Mark(number(value), number(mask) if mask else 0xFFFFFFFF, connection)
+    return unless(option.negated, wanted)
+
+
+def _connmark(option: Option) -> Match:
+    return AllOf((Tracked(), _mark(option, connection=True)))
+
+
+def _rpfilter(options: Sequence[Option]) -> Match:
+    """An address of the Internet is reached by the interface with the default route."""
+    return Constant(not any(option.name == "--invert" for option in options))
+
+
+def _policy(option: Option) -> Match:
+    match option.name:
+        case "--dir":
+            return Constant(True)
+        case "--pol":
+            return unless(option.negated, Constant(option.value == "none"))
+    return Undecidable("an IPsec policy is not known")
+
+
+def _pkttype(option: Option) -> Match:
+    if option.name != "--pkt-type":
+        return _unknown_option("pkttype", option)
+    return unless(option.negated, Constant(option.value.lower() in ("unicast", "host")))
+
+
+def _hop_limit(option: Option) -> Match:
+    """A packet from the Internet has passed a router, so that its hop limit is below 255."""
+    if option.name in ("--hl-eq", "--ttl-eq", "--ttl") and option.value == "255":
+        return AnyOf(
+            (
+                unless(option.negated, Constant(False)),
+                AllOf((LocallySent(), Undecidable("the hop limit is not known"))),
+            )
+        )
+    return Undecidable("the hop limit of the packet is not known")
+
+
+def _recent(options: Sequence[Option]) -> Match:
+    names = {option.name for option in options}
+    if "--set" in names and not names & {"--rttl", "--rcheck", "--update", "--remove"}:
+        return Constant(not any(each.negated for each in options if each.name == "--set"))
+    return Undecidable("it depends on earlier connections from the same address (-m recent)")
+
+
+def _comment(options: Sequence[Option]) -> Match:
+    return Constant(True)
+
+
+def _never(options: Sequence[Option]) -> Match:
+    """Extension headers and protocols that the first packet of a mail connection has not."""
+    return Constant(False)
+
+
+def _depends(on: str) -> Reader:
+    return lambda options: Undecidable(on)
+
+
+_MODULES: Mapping[str, Reader] = {
+    "tcp": _transport("tcp"),
+    "udp": _transport("udp"),
+    "udplite": _transport("udplite"),
+    "multiport": _each(_multiport),
+    "state": _each(lambda each: _state(each) if each.name == "--state" else _odd("state", each)),
+    "conntrack": _conntrack,
+    "addrtype": _addrtype,
+    "iprange": _each(_iprange),
+    "owner": _each(_owner),
+    "mark": _each(_mark),
+    "connmark": _each(_connmark),
+    "rpfilter": _rpfilter,
+    "policy": _each(_policy),
+    "pkttype": _each(_pkttype),
+    "hl": _each(_hop_limit),
+    "ttl": _each(_hop_limit),
+    "recent": _recent,
+    "comment": _comment,
+    "ah": _never,
+    "dccp": _never,
+    "dst": _never,
+    "esp": _never,
+    "frag": _never,
+    "hbh": _never,
+    "icmp": _never,
+    "icmp6": _never,
+    "icmpv6": _never,
+    "ipcomp": _never,
+    "mh": _never,
+    "rt": _never,
+    "sctp": _never,
+    "limit": _depends("it depends on the rate of earlier packets (-m limit)"),
+    "hashlimit": _depends("it depends on the rate of earlier packets (-m hashlimit)"),
+    "connlimit": _depends("it depends on the number of open connections (-m connlimit)"),
+    "statistic": _depends("it depends on chance (-m statistic)"),
+    "time": _depends("it depends on the time of day (-m time)"),
+    "string": _depends("it depends on the packet's content (-m string)"),
+    "mac": _depends("it depends on the sender's MAC address (-m mac)"),
+}
+
+
+def _odd(module: str, option: Option) -> Match:
+    return _unknown_option(module, option)
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """All match extensions; ``read_set`` knows the sets that ``-m set`` looks up."""
+
+    read_set: SetReader
+
+    def read(self, module: str, options: Sequence[Option]) -> Match:
+        """What the extension asks with these options.
+
+        Raises:
+            ValueError: an option has a value that it cannot have.
+        """
+        if module == "set":
+            return self._set(options)
+        reader = _MODULES.get(module)
+        if reader is None:
+            return Undecidable(f"the match extension {module!r} is not understood")
+        return reader(options)
+
+    def _set(self, options: Sequence[Option]) -> Match:
+        matches: list[Match] = []
+        for option in options:
+            if option.name in ("--match-set", "--set"):
+                name, directions = option.values
+                sides = [_SET_SIDES[each] for each in directions.split(",")]
+                matches.append(unless(option.negated, self.read_set(name, sides)))
+            elif option.name not in ("--update-counters", "--update-subcounters"):
+                matches.append(_unknown_option("set", option))
+        return AllOf(tuple(matches))
+
+
+_SET_SIDES = {"src": Side.SOURCE, "dst": Side.DESTINATION}
+
+ANY_ADDRESS = EVERYWHERE

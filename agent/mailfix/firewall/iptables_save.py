@@ -1,0 +1,281 @@
+"""The text of iptables-save and ip6tables-save, of both backends.
+
+A line that is not understood never disappears: a rule becomes one whose verdict is uncertain, and
+damage to a table makes every base chain of it uncertain from its first rule on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mailfix.firewall.iptables_matches import Modules, general
+from mailfix.firewall.iptables_options import Option, options
+from mailfix.firewall.iptables_targets import read_target
+from mailfix.firewall.matches import AllOf, Constant, Match
+from mailfix.firewall.protocols import address_and_mask
+from mailfix.firewall.ruleset import (
+    Accept,
+    Backend,
+    BaseChain,
+    Block,
+    Chain,
+    Dump,
+    Gap,
+    Goto,
+    Hook,
+    Jump,
+    Rule,
+    Step,
+    Table,
+    Uncertain,
+    Verb,
+)
+from mailfix.firewall.matches import Address, Side
+from mailfix.model import Family
+
+MAX_RULE_LENGTH = 20_000
+"""Characters. A rule of iptables with every option there is takes some 2,000."""
+
+_HOOKS = {hook.name: hook for hook in Hook}
+
+_PRIORITIES = {
+    ("raw", Hook.PREROUTING): -300,
+    ("raw", Hook.OUTPUT): -300,
+    ("nat", Hook.PREROUTING): -100,
+    ("nat", Hook.INPUT): 100,
+    ("nat", Hook.OUTPUT): -100,
+    ("nat", Hook.POSTROUTING): 100,
+    ("filter", Hook.INPUT): 0,
+    ("filter", Hook.FORWARD): 0,
+    ("filter", Hook.OUTPUT): 0,
+    ("security", Hook.INPUT): 50,
+    ("security", Hook.FORWARD): 50,
+    ("security", Hook.OUTPUT): 50,
+} | {("mangle", hook): -150 for hook in Hook}
+"""NF_IP_PRI_RAW and the like of linux/netfilter_ipv4.h."""
+
+_COUNTERS = re.compile(r"\[\d+:\d+\] ")
+_RULE = re.compile(r"-A (\S+)(?: -s ([0-9a-fA-F.:]+(?:/[0-9.]+)?))?(?: (.*))?$")
+_INCOMPATIBLE = re.compile(r"# Table `(.*)' is incompatible, use 'nft' tool\.")
+_LEGACY_PRESENT = "# Warning: iptables-legacy tables present"
+
+
+@dataclass(slots=True)
+class _OpenTable:
+    """A table while its lines are being read."""
+
+    name: str
+    policies: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
+    damage: str = ""
+    complete: bool = False
+
+
+@dataclass(slots=True)
+class _Reading:
+    dump: Dump
+    modules: Modules
+    tables: list[_OpenTable] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    known_steps: dict[tuple[str, str], tuple[Step, ...]] = field(default_factory=dict)
+
+    def gap(self, reason: str) -> None:
+        gap = Gap(self.dump.backend, self.dump.family, reason)
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTables:
+    """``incompatible`` names the tables that the tool could not show."""
+
+    tables: tuple[Table, ...]
+    gaps: tuple[Gap, ...]
+    incompatible: tuple[str, ...]
+    legacy_present: bool
+
+
+def read_save(dump: Dump, modules: Modules) -> SavedTables:
+    """Never raises: what is damaged comes back as uncertain rules and gaps."""
+    reading = _Reading(dump, modules)
+    incompatible: list[str] = []
+    legacy_present = False
+    for line in dump.text.splitlines():
+        if line.startswith("#"):
+            found = _INCOMPATIBLE.match(line)
+            if found:
+                incompatible.append(found[1])
+            legacy_present = legacy_present or line.startswith(_LEGACY_PRESENT)
+        elif line and not line.isspace():
+            _read_line(reading, line.strip(" "))
+    return SavedTables(
+        tuple(_closed(table, reading) for table in reading.tables),
+        tuple(reading.gaps),
+        tuple(incompatible),
+        legacy_present,
+    )
+
+
+def _read_line(reading: _Reading, line: str) -> None:
+    table = reading.tables[-1] if reading.tables else None
+    if line.startswith("*"):
+        reading.tables.append(_OpenTable(line[1:].strip()))
+    elif table is None or table.complete:
+        reading.gap("the dump holds lines that belong to no table")
+    elif line == "COMMIT":
+        table.complete = True
+    elif line.startswith(":"):
+        _read_chain(table, line)
+    else:
+        _read_rule(reading, table, _COUNTERS.sub("", line, count=1))
+
+
+def _read_chain(table: _OpenTable, line: str) -> None:
+    words = line[1:].split()
+    if len(words) < 2:  # noqa: PLR2004
+        table.damage = table.damage or "a chain's line is damaged"
+        return
+    table.policies[words[0]] = words[1]
+    table.rules.setdefault(words[0], [])
+
+
+def _read_rule(reading: _Reading, table: _OpenTable, line: str) -> None:
+    found = _RULE.match(line) if len(line) <= MAX_RULE_LENGTH else None
+    chain = found[1] if found else line[3:].split(" ", 1)[0]
+    if not line.startswith("-A ") or chain not in table.rules:
+        table.damage = table.damage or "the dump holds a line that is not understood"
+        return
+    rules = table.rules[chain]
+    steps, comment = _rule_steps(reading, table, found)
+    rules.append(Rule(len(rules) + 1, line, steps, None, comment))
+
+
+def _rule_steps(
+    reading: _Reading, table: _OpenTable, found: re.Match[str] | None
+) -> tuple[tuple[Step, ...], str | None]:
+    """A rule's steps. Rules that differ in their source only share all but the first step."""
+    if found is None:
+        return (Uncertain("the rule is too long to be read"),), None
+    source, rest = found[2], found[3] or ""
+    try:
+        key = (table.name, rest)
+        steps = reading.known_steps.get(key)
+        if steps is None:
+            steps = _steps(reading.modules, table, options(rest))
+            reading.known_steps[key] = steps
+        if source is not None:
+            steps = (Address(Side.SOURCE, address_and_mask(source)), *steps)
+    except (ValueError, KeyError, OverflowError) as problem:
+        return (Uncertain(f"the rule is not understood: {problem}"),), None
+    return steps, _comment(rest)
+
+
+def _comment(line: str) -> str | None:
+    if "--comment" not in line:
+        return None
+    return next(
+        (option.values[0] for option in options(line) if option.name == "--comment"), None
+    )
+
+
+def _steps(modules: Modules, table: _OpenTable, found: Sequence[Option]) -> tuple[Step, ...]:
+    """The matches in order, and what the target does.
+
+    Raises:
+        ValueError: an option cannot be what it is, or stands where it cannot stand.
+    """
+    matches: list[Match] = []
+    verb: Verb | None = None
+    protocol = ""
+    at = 0
+    while at < len(found):
+        option = found[at]
+        at += 1
+        match = general(option)
+        if match is not None:
+            matches.append(match)
+            protocol = option.value if option.name == "--protocol" else protocol
+            continue
+        own, at = _own_options(found, at)
+        if option.name == "--match":
+            matches.append(modules.read(option.value, own))
+        elif option.name in ("--jump", "--goto"):
+            if at < len(found) or verb is not None:
+                raise ValueError(f"{found[min(at, len(found) - 1)].name} stands after the target")
+            verb = _verb(table, option, own)
+        else:
+            matches.append(modules.read(protocol, [option, *own]))
+    steps: list[Step] = [match for match in matches if not _always(match)]
+    return tuple(steps if verb is None else [*steps, verb])
+
+
+def _always(match: Match) -> bool:
+    return match == Constant(True) or match == AllOf(())
+
+
+def _own_options(found: Sequence[Option], at: int) -> tuple[list[Option], int]:
+    """The options up to the next general one: they belong to the extension before them."""
+    own: list[Option] = []
+    while at < len(found) and found[at].name not in _GENERAL_NAMES:
+        own.append(found[at])
+        at += 1
+    return own, at
+
+
+_GENERAL_NAMES = frozenset(
+    {
+        "--source",
+        "--destination",
+        "--protocol",
+        "--in-interface",
+        "--out-interface",
+        "--fragment",
+        "--match",
+        "--jump",
+        "--goto",
+    }
+)
+
+
+def _verb(table: _OpenTable, option: Option, own: Sequence[Option]) -> Verb | None:
+    name = option.value
+    if option.name == "--goto":
+        return Goto(name)
+    if name in table.rules and name not in _HOOKS:
+        return Jump(name)
+    return read_target(name, own)
+
+
+def _closed(table: _OpenTable, reading: _Reading) -> Table:
+    family = reading.dump.family or Family.IPV4
+    damage = table.damage
+    if not table.complete:
+        damage = damage or f"the dump of table {table.name} is cut off"
+    if damage:
+        reading.gap(damage)
+    chains = {}
+    for name, rules in table.rules.items():
+        base = _base(table, name)
+        if base is None and table.policies[name] != "-":
+            reading.gap(f"the hook of chain {name} of table {table.name} is not known")
+        if damage and base is not None:
+            rules = [Rule(1, damage, (Uncertain(damage),)), *rules]
+        chains[name] = Chain(name, tuple(rules), base)
+    return Table(reading.dump.backend, family, table.name, chains)
+
+
+def _base(table: _OpenTable, name: str) -> BaseChain | None:
+    hook = _HOOKS.get(name)
+    policy = table.policies[name]
+    if hook is None or policy == "-":
+        return None
+    priority = _PRIORITIES.get((table.name, hook))
+    if priority is None:
+        return None
+    verdict = Accept() if policy == "ACCEPT" else Block(policy)
+    return BaseChain(hook, priority, verdict, nat=table.name == "nat")
+
+
+BACKENDS = (Backend.IPTABLES_LEGACY, Backend.IPTABLES_NFT)

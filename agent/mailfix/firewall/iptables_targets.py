@@ -1,0 +1,139 @@
+"""What the targets of iptables do, each from its options (iptables-extensions(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailfix.firewall.iptables_options import Option
+from mailfix.firewall.protocols import number, port
+from mailfix.firewall.ruleset import (
+    Accept,
+    Block,
+    CopyMark,
+    Elsewhere,
+    ForgetMark,
+    Return,
+    SetMark,
+    Translate,
+    Uncertain,
+    Untrack,
+    Verb,
+)
+
+FULL_MASK = 0xFFFFFFFF
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        "AUDIT",
+        "CHECKSUM",
+        "CLASSIFY",
+        "CONNSECMARK",
+        "DSCP",
+        "ECN",
+        "HL",
+        "IDLETIMER",
+        "LED",
+        "LOG",
+        "NFLOG",
+        "RATEEST",
+        "SECMARK",
+        "TCPMSS",
+        "TCPOPTSTRIP",
+        "TEE",
+        "TOS",
+        "TRACE",
+        "TTL",
+        "ULOG",
+    }
+)
+"""Targets after which the packet goes on to the next rule unchanged in all that matters here."""
+
+_FIXED: dict[str, Verb] = {
+    "ACCEPT": Accept(),
+    "RETURN": Return(),
+    "DROP": Block("DROP"),
+    "REJECT": Block("REJECT"),
+    "TARPIT": Block("TARPIT"),
+    "DELUDE": Block("DELUDE"),
+    "STEAL": Block("STEAL"),
+    "NOTRACK": Untrack(),
+    "SNAT": Translate(),
+    "MASQUERADE": Translate(),
+    "QUEUE": Elsewhere("a program decides (QUEUE)"),
+    "NFQUEUE": Elsewhere("a program decides (NFQUEUE)"),
+    "TPROXY": Elsewhere("handed to a proxy (TPROXY)"),
+    "SYNPROXY": Elsewhere("answered in the host's place (SYNPROXY)"),
+    "NETMAP": Elsewhere("sent on to another address (NETMAP)"),
+}
+
+
+def read_target(name: str, options: Sequence[Option]) -> Verb | None:
+    """What a target that is no user chain does; None for one that only takes notes.
+
+    Raises:
+        ValueError: an option has a value that it cannot have.
+    """
+    if name in _WITHOUT_EFFECT:
+        return None
+    if name in _FIXED:
+        return _FIXED[name]
+    by_name = {option.name: option for option in options}
+    match name:
+        case "MARK":
+            return _mark(by_name)
+        case "CONNMARK":
+            return _connmark(by_name)
+        case "HMARK":
+            return ForgetMark()
+        case "SET":
+            return ForgetMark() if "--map-mark" in by_name else None
+        case "CT":
+            return Untrack() if "--notrack" in by_name else None
+        case "DNAT":
+            where = by_name.get("--to-destination")
+            return Elsewhere(f"sent on to {where.value if where else 'nowhere'} (DNAT)")
+        case "REDIRECT":
+            return _redirect(by_name)
+    return Uncertain(f"the target {name!r} is not understood")
+
+
+def _masked(option: Option) -> tuple[int, int]:
+    value, _, mask = option.value.partition("/")
+    return number(value), number(mask) if mask else FULL_MASK
+
+
+def _mark(options: dict[str, Option], connection: bool = False) -> Verb:
+    """--set-xmark zeroes the mask's bits and xors the value; --set-mark also zeroes the value's."""
+    if "--set-xmark" in options:
+        value, mask = _masked(options["--set-xmark"])
+        return SetMark(value, mask, connection)
+    if "--set-mark" in options:
+        value, mask = _masked(options["--set-mark"])
+        return SetMark(value, mask | value, connection)
+    if "--and-mark" in options:
+        return SetMark(0, ~number(options["--and-mark"].value) & FULL_MASK, connection)
+    if "--or-mark" in options:
+        bits = number(options["--or-mark"].value)
+        return SetMark(bits, bits, connection)
+    if "--xor-mark" in options:
+        return SetMark(number(options["--xor-mark"].value), 0, connection)
+    return ForgetMark(connection)
+
+
+def _connmark(options: dict[str, Option]) -> Verb:
+    saving = "--save-mark" in options
+    if not saving and "--restore-mark" not in options:
+        return _mark(options, connection=True)
+    masks = [each for name, each in options.items() if name in ("--nfmask", "--ctmask", "--mask")]
+    if all(number(each.value) == FULL_MASK for each in masks):
+        return CopyMark(save=saving)
+    return ForgetMark(connection=saving)
+
+
+def _redirect(options: dict[str, Option]) -> Verb:
+    ports = options.get("--to-ports") or options.get("--to-port")
+    if ports is None:
+        return Translate()
+    if "-" in ports.value:
+        return Elsewhere(f"redirected to one of the ports {ports.value} (REDIRECT)")
+    return Translate(port(ports.value))

@@ -1,0 +1,338 @@
+"""Matches: what a rule asks of a packet, answered for a question with all but the far address.
+
+An answer is a pair of address sets: the far addresses for which the match holds for certain, and
+those for which it may hold. Where the two are the same the match is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING
+
+from mailfix.firewall.addresses import EVERYWHERE, NOWHERE, AddressSet
+from mailfix.firewall.question import Direction
+
+if TYPE_CHECKING:
+    from mailfix.firewall.packet import View
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``certain`` is a subset of ``possible``; ``reason`` says why they differ, if they do."""
+
+    certain: AddressSet
+    possible: AddressSet
+    reason: str = ""
+
+    @property
+    def decided(self) -> bool:
+        return self.certain is self.possible
+
+
+ALWAYS = Decision(EVERYWHERE, EVERYWHERE)
+NEVER = Decision(NOWHERE, NOWHERE)
+
+
+def decided(holds: bool) -> Decision:
+    return ALWAYS if holds else NEVER
+
+
+def within(addresses: AddressSet) -> Decision:
+    """Holds exactly for these far addresses."""
+    return Decision(addresses, addresses)
+
+
+def undecided(reason: str) -> Decision:
+    return Decision(NOWHERE, EVERYWHERE, reason)
+
+
+def opposite(decision: Decision) -> Decision:
+    if decision is ALWAYS:
+        return NEVER
+    if decision is NEVER:
+        return ALWAYS
+    if decision.decided:
+        return within(decision.certain.complement())
+    return Decision(
+        decision.possible.complement(), decision.certain.complement(), decision.reason
+    )
+
+
+def both(one: Decision, other: Decision) -> Decision:
+    if one is ALWAYS or other is NEVER:
+        return other
+    if other is ALWAYS or one is NEVER:
+        return one
+    if one.decided and other.decided:
+        return within(one.certain & other.certain)
+    return Decision(
+        one.certain & other.certain, one.possible & other.possible, one.reason or other.reason
+    )
+
+
+def any_of(decisions: Iterable[Decision]) -> Decision:
+    """Holds where one of them does; n log n for many."""
+    open_ones = [each for each in decisions if each is not NEVER]
+    if not open_ones:
+        return NEVER
+    if len(open_ones) == 1:
+        return open_ones[0]
+    certain = AddressSet.union_of(each.certain for each in open_ones)
+    if all(each.decided for each in open_ones):
+        return within(certain)
+    reason = next(each.reason for each in open_ones if not each.decided)
+    possible = AddressSet.union_of(each.possible for each in open_ones)
+    return within(certain) if certain == possible else Decision(certain, possible, reason)
+
+
+class Match:
+    """One condition of a rule."""
+
+    __slots__ = ()
+
+    def decide(self, view: View) -> Decision:
+        """For which far addresses the condition holds."""
+        raise NotImplementedError
+
+
+class Side(StrEnum):
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True)
+class Undecidable(Match):
+    reason: str
+
+    def decide(self, view: View) -> Decision:
+        return undecided(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Match):
+    """A condition whose answer is the same for every packet that is asked about."""
+
+    holds: bool
+
+    def decide(self, view: View) -> Decision:
+        return decided(self.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Match):
+    match: Match
+
+    def decide(self, view: View) -> Decision:
+        return opposite(view.decide(self.match))
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Match):
+    matches: tuple[Match, ...]
+
+    def decide(self, view: View) -> Decision:
+        return any_of(each.decide(view) for each in self.matches)
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf(Match):
+    matches: tuple[Match, ...]
+
+    def decide(self, view: View) -> Decision:
+        decision = ALWAYS
+        for each in self.matches:
+            decision = both(decision, each.decide(view))
+            if decision is NEVER:
+                break
+        return decision
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions(Match):
+    """Networks and exceptions within them, the most specific one deciding.
+
+    ``layers`` go from the least specific to the most specific; each says whether its match puts
+    addresses in (True) or takes them out.
+    """
+
+    layers: tuple[tuple[bool, Match], ...]
+
+    def decide(self, view: View) -> Decision:
+        held = NEVER
+        for inside, match in self.layers:
+            layer = match.decide(view)
+            held = any_of((held, layer)) if inside else both(held, opposite(layer))
+        return held
+
+
+@dataclass(frozen=True, slots=True)
+class Address(Match):
+    """The source or destination address is one of these."""
+
+    side: Side
+    addresses: AddressSet
+
+    def decide(self, view: View) -> Decision:
+        if self.side is view.far_side:
+            return within(self.addresses)
+        if view.packet.translated:
+            return undecided("the host's address was translated before")
+        return decided(view.local_address in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyIs(Match):
+    ipv6: bool
+
+    def decide(self, view: View) -> Decision:
+        return decided(self.ipv6 is view.ipv6)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol(Match):
+    """The transport protocol is one of these numbers."""
+
+    numbers: frozenset[int]
+
+    def decide(self, view: View) -> Decision:
+        return decided(view.protocol in self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports(Match):
+    """The port is in one of these ranges, both ends included."""
+
+    side: Side
+    ranges: tuple[tuple[int, int], ...]
+
+    def decide(self, view: View) -> Decision:
+        if self.side is Side.DESTINATION:
+            port = view.packet.port
+            return decided(any(low <= port <= high for low, high in self.ranges))
+        low, high = view.question.ephemeral
+        covered = AddressSet.of(self.ranges) & AddressSet.of([(low, high)])
+        if not covered:
+            return NEVER
+        if covered.count() == high - low + 1:
+            return ALWAYS
+        return undecided("it depends on the client's port")
+
+
+@dataclass(frozen=True, slots=True)
+class Interface(Match):
+    """The name of the interface that the packet came in by (or goes out by)."""
+
+    incoming: bool
+    name: str
+    prefix: bool = False
+
+    def decide(self, view: View) -> Decision:
+        name = view.interface_in if self.incoming else view.interface_out
+        return decided(name.startswith(self.name) if self.prefix else name == self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class TcpFlags(Match):
+    """Of the flags in ``mask``, those in ``value`` are set and the others are not."""
+
+    mask: int
+    value: int
+
+    def decide(self, view: View) -> Decision:
+        return decided(view.tcp_flags & self.mask == self.value)
+
+
+class Tracking(Enum):
+    """What connection tracking knows of the packet."""
+
+    NOT_YET = "INVALID"
+    NEW = "NEW"
+    UNTRACKED = "UNTRACKED"
+
+
+@dataclass(frozen=True, slots=True)
+class State(Match):
+    """The connection's state is one of these (NEW, INVALID, UNTRACKED, DNAT...).
+
+    Before connection tracking has seen the packet its state reads as INVALID
+    (net/netfilter/xt_conntrack.c, nft_ct.c).
+    """
+
+    names: frozenset[str]
+
+    def decide(self, view: View) -> Decision:
+        translation = "DNAT" if view.question.direction is Direction.IN else "SNAT"
+        translated = view.packet.translated and translation in self.names
+        return decided(view.packet.tracking.value in self.names or translated)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked(Match):
+    """Connection tracking has seen the packet."""
+
+    def decide(self, view: View) -> Decision:
+        return decided(view.packet.tracking is Tracking.NEW)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalPort(Match):
+    """The connection's destination port before any translation is in one of these ranges."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def decide(self, view: View) -> Decision:
+        port = view.question.port
+        return decided(any(low <= port <= high for low, high in self.ranges))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark(Match):
+    """mark & mask == value; with ``connection`` the connection's mark."""
+
+    value: int
+    mask: int
+    connection: bool = False
+
+    def decide(self, view: View) -> Decision:
+        mark = view.packet.connection_mark if self.connection else view.packet.mark
+        if mark is None:
+            return undecided("the packet's mark is not known")
+        return decided(mark & self.mask == self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class LocallySent(Match):
+    """A socket of this host has sent the packet."""
+
+    def decide(self, view: View) -> Decision:
+        return decided(view.question.direction is Direction.OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner(Match):
+    """The sending process's user (or with ``group`` group) id is in one of these ranges."""
+
+    ranges: tuple[tuple[int, int], ...]
+    group: bool = False
+
+    def decide(self, view: View) -> Decision:
+        if view.question.direction is Direction.IN:
+            return NEVER
+        owner = view.question.gid if self.group else view.question.uid
+        if owner is None:
+            return undecided(f"the mail {'group' if self.group else 'user'} is not known")
+        return decided(any(low <= owner <= high for low, high in self.ranges))
+
+
+@dataclass(frozen=True, slots=True)
+class AddressType(Match):
+    """The kind of route to the source or destination address (LOCAL, UNICAST...)."""
+
+    side: Side
+    types: frozenset[str]
+
+    def decide(self, view: View) -> Decision:
+        kind = "UNICAST" if self.side is view.far_side else "LOCAL"
+        return decided(kind in self.types)

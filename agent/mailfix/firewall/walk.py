@@ -1,0 +1,435 @@
+"""The way of a packet set through one hook after the other, chain by chain, rule by rule.
+
+A match that cannot be decided lets the same addresses go both ways. So at the end an address may
+have several fates: it passes if all of them are to pass, it is blocked if all of them are to be
+blocked, and otherwise it is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from mailfix.firewall.addresses import AddressSet, share_out
+from mailfix.firewall.matches import ALWAYS, NEVER, Decision, Match, Tracking, both
+from mailfix.firewall.packet import Packet, View
+from mailfix.firewall.question import Direction, Question
+from mailfix.firewall.ruleset import (
+    Accept,
+    Backend,
+    BaseChain,
+    Block,
+    Chain,
+    Choice,
+    CopyMark,
+    Elsewhere,
+    ForgetMark,
+    Goto,
+    Hook,
+    Jump,
+    Return,
+    Rule,
+    Ruleset,
+    SetMark,
+    Step,
+    Table,
+    Translate,
+    Uncertain,
+    Untrack,
+    Verb,
+)
+
+CONNTRACK_PRIORITY = -200
+"""NF_IP_PRI_CONNTRACK: chains before it see no connection."""
+MAX_DEPTH = 64
+"""Chains called from chains; nft allows 16."""
+MAX_EFFORT = 3_000_000
+"""Rules looked at for one question, and intervals moved, before giving up."""
+
+HOOKS = {
+    Direction.IN: (Hook.PREROUTING, Hook.INPUT),
+    Direction.OUT: (Hook.OUTPUT, Hook.POSTROUTING),
+}
+
+_BACKEND_ORDER = {Backend.IPTABLES_LEGACY: 0, Backend.IPTABLES_NFT: 1, Backend.NFT: 2}
+_CHANGES = (SetMark, ForgetMark, CopyMark, Untrack)
+
+
+class TooMuchEffort(Exception):
+    """The ruleset sends packets round so often that following them takes too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rule (None: the policy) in its chain and table."""
+
+    table: Table
+    chain: Chain
+    rule: Rule | None
+
+
+class Flows:
+    """Address sets by the packet's condition."""
+
+    __slots__ = ("_sets",)
+
+    def __init__(self) -> None:
+        self._sets: dict[Packet, list[AddressSet]] = {}
+
+    def add(self, packet: Packet, addresses: AddressSet) -> None:
+        if addresses:
+            self._sets.setdefault(packet, []).append(addresses)
+
+    def __iter__(self) -> Iterator[tuple[Packet, AddressSet]]:
+        for packet, sets in self._sets.items():
+            yield packet, sets[0] if len(sets) == 1 else AddressSet.union_of(sets)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The fates that addresses may have. ``blocks`` and ``doubts`` are in the packet's order."""
+
+    passes: list[AddressSet] = field(default_factory=list)
+    blocks: list[tuple[Place, str, AddressSet]] = field(default_factory=list)
+    may_be_blocked: list[AddressSet] = field(default_factory=list)
+    doubts: list[tuple[str, Place | None, AddressSet]] = field(default_factory=list)
+
+
+class Stream:
+    """Packets in one condition on their way through one chain.
+
+    Verdicts that end the chain are collected as claims and dealt with together, because cutting
+    single addresses out of a large set one at a time would cost the square of their number.
+    """
+
+    __slots__ = ("addresses", "claims", "packet", "view")
+
+    def __init__(self, view: View, addresses: AddressSet) -> None:
+        self.view = view
+        self.packet = view.packet
+        self.addresses = addresses
+        self.claims: list[tuple[AddressSet, Rule, Verb]] = []
+
+
+class ChainWalk:
+    """One chain being walked: the streams in it, and what returns to its caller."""
+
+    __slots__ = ("chain", "depth", "joining", "returned", "streams", "table")
+
+    def __init__(self, table: Table, chain: Chain, depth: int) -> None:
+        self.table = table
+        self.chain = chain
+        self.depth = depth
+        self.streams: dict[Packet, Stream] = {}
+        self.joining: list[tuple[Packet, AddressSet]] = []
+        self.returned = Flows()
+
+    def place(self, rule: Rule | None) -> Place:
+        return Place(self.table, self.chain, rule)
+
+
+class Walk:
+    """One question's way through a ruleset."""
+
+    def __init__(self, ruleset: Ruleset, question: Question, space: AddressSet) -> None:
+        self.ruleset = ruleset
+        self.question = question
+        self.space = space
+        self.outcome = Outcome()
+        self._effort = 0
+        self._views: dict[tuple[Hook, Packet], View] = {}
+        self._callers: set[str] = set()
+        self._hook = Hook.INPUT
+        self._accepted = Flows()
+
+    def run(self) -> Outcome:
+        """Raises TooMuchEffort."""
+        flows = Flows()
+        flows.add(Packet(port=self.question.port), self.space)
+        for hook in HOOKS[self.question.direction]:
+            self._hook = hook
+            flows = self._through_hook(flows)
+        for _, addresses in flows:
+            self.outcome.passes.append(addresses)
+        return self.outcome
+
+    def _through_hook(self, flows: Flows) -> Flows:
+        for gap in self.ruleset.gaps:
+            if gap.family in (None, self.question.family):
+                self.outcome.may_be_blocked.append(self.space)
+                self.outcome.doubts.append((gap.reason, None, self.space))
+        tracked = self._hook not in (Hook.PREROUTING, Hook.OUTPUT)
+        for table, chain, base in self._base_chains():
+            if not tracked and base.priority > CONNTRACK_PRIORITY:
+                flows = _track(flows)
+                tracked = True
+            flows = self._through_base_chain(table, chain, base, flows)
+        return flows if tracked else _track(flows)
+
+    def _base_chains(self) -> list[tuple[Table, Chain, BaseChain]]:
+        found = [
+            (table, chain, chain.base)
+            for table in self.ruleset.tables
+            if table.serves(self.question.family)
+            for chain in table.chains.values()
+            if chain.base is not None and chain.base.hook is self._hook
+        ]
+        return sorted(found, key=lambda each: (each[2].priority, _BACKEND_ORDER[each[0].backend]))
+
+    def _through_base_chain(
+        self, table: Table, chain: Chain, base: BaseChain, flows: Flows
+    ) -> Flows:
+        self._accepted = Flows()
+        for packet, addresses in flows:
+            if base.nat and not _nat_sees(packet, self._hook):
+                self._accepted.add(packet, addresses)
+                continue
+            for left, rest in self._through_chain(table, chain, packet, addresses, 0):
+                if isinstance(base.policy, Block):
+                    self._block(Place(table, chain, None), base.policy.action, rest)
+                else:
+                    self._accepted.add(left, rest)
+        return self._accepted
+
+    def _through_chain(
+        self, table: Table, chain: Chain, packet: Packet, addresses: AddressSet, depth: int
+    ) -> Flows:
+        """What comes out at the chain's end or returns from it."""
+        walk = ChainWalk(table, chain, depth)
+        walk.streams[packet] = Stream(self._view(packet), addresses)
+        for rule in chain.rules:
+            self._spend(len(walk.streams))
+            for stream in tuple(walk.streams.values()):
+                if stream.addresses:
+                    self._take_rule(walk, stream, rule, rule.steps)
+            if walk.joining:
+                self._join(walk)
+        for stream in walk.streams.values():
+            self._settle(walk, stream)
+            walk.returned.add(stream.packet, stream.addresses)
+        return walk.returned
+
+    def _join(self, walk: ChainWalk) -> None:
+        for packet, addresses in walk.joining:
+            stream = walk.streams.get(packet)
+            if stream is None:
+                walk.streams[packet] = Stream(self._view(packet), addresses)
+            else:
+                self._settle(walk, stream)
+                stream.addresses = stream.addresses | addresses
+        walk.joining.clear()
+
+    def _take_rule(
+        self, walk: ChainWalk, stream: Stream, rule: Rule, steps: tuple[Step, ...]
+    ) -> None:
+        decision = ALWAYS
+        for index, step in enumerate(steps):
+            if isinstance(step, Match):
+                decision = both(decision, stream.view.decide(step))
+                if decision is NEVER:
+                    return
+            elif isinstance(step, _CHANGES):
+                self._change(walk, stream, rule, decision, steps[index:])
+                return
+            elif isinstance(step, Choice):
+                for match, verb in step.branches:
+                    branch = both(decision, stream.view.decide(match))
+                    if branch is not NEVER:
+                        self._take_verb(walk, stream, rule, branch, verb)
+                return
+            else:
+                self._take_verb(walk, stream, rule, decision, step)
+                return
+
+    def _take_verb(
+        self, walk: ChainWalk, stream: Stream, rule: Rule, decision: Decision, verb: Verb
+    ) -> None:
+        if decision.decided and isinstance(verb, (Accept, Block, Return)):
+            stream.claims.append((decision.certain, rule, verb))
+            if decision is ALWAYS:
+                self._settle(walk, stream)
+            return
+        self._settle(walk, stream)
+        hit = stream.addresses & decision.possible
+        if not hit:
+            return
+        match verb:
+            case Jump() | Goto():
+                changed = self._call(walk, stream, rule, decision, hit, verb)
+            case Uncertain(reason):
+                changed = False
+                self._doubt(reason, walk.place(rule), hit)
+                self.outcome.may_be_blocked.append(hit)
+                self._accepted.add(stream.packet, hit)
+            case _:
+                changed = True
+                self._end(walk, stream.packet, rule, verb, hit)
+                stream.addresses -= decision.certain
+        if changed and not decision.decided:
+            self._doubt(decision.reason, walk.place(rule), hit - decision.certain)
+
+    def _end(
+        self, walk: ChainWalk, packet: Packet, rule: Rule, verb: Verb, hit: AddressSet
+    ) -> None:
+        """A verdict that ends the way through this chain."""
+        match verb:
+            case Accept():
+                self._accepted.add(packet, hit)
+            case Return():
+                walk.returned.add(packet, hit)
+            case Block(action):
+                self._block(walk.place(rule), action, hit)
+            case Translate(port) if self._translates_in_place():
+                port = packet.port if port is None else port
+                self._accepted.add(replace(packet, port=port, translated=True), hit)
+            case Translate():
+                self._elsewhere("redirected to the host itself", walk.place(rule), hit)
+            case Elsewhere(reason):
+                self._elsewhere(reason, walk.place(rule), hit)
+
+    def _translates_in_place(self) -> bool:
+        """Whether a translation of the near address leaves the connection on its way."""
+        return self._hook is not Hook.OUTPUT
+
+    def _call(
+        self,
+        walk: ChainWalk,
+        stream: Stream,
+        rule: Rule,
+        decision: Decision,
+        hit: AddressSet,
+        verb: Jump | Goto,
+    ) -> bool:
+        """Send ``hit`` through another chain; whether that made any difference to it."""
+        chain = walk.table.chains.get(verb.chain)
+        problem = self._problem_with(chain, walk, verb.chain)
+        if chain is None or problem:
+            self._take_verb(walk, stream, rule, decision, Uncertain(problem))
+            return False
+        self._callers.add(chain.name)
+        flows = list(self._through_chain(walk.table, chain, stream.packet, hit, walk.depth + 1))
+        self._callers.discard(chain.name)
+        if isinstance(verb, Jump) and flows == [(stream.packet, hit)]:
+            return False
+        stream.addresses -= decision.certain
+        for packet, addresses in flows:
+            if isinstance(verb, Goto):
+                walk.returned.add(packet, addresses)
+            else:
+                walk.joining.append((packet, addresses))
+        return True
+
+    def _problem_with(self, chain: Chain | None, walk: ChainWalk, name: str) -> str:
+        if chain is None:
+            return f"there is no chain {name!r}"
+        if name in self._callers or chain is walk.chain:
+            return f"chain {name!r} is called in a circle"
+        if walk.depth >= MAX_DEPTH:
+            return f"chains call each other more than {MAX_DEPTH} deep"
+        return ""
+
+    def _change(
+        self,
+        walk: ChainWalk,
+        stream: Stream,
+        rule: Rule,
+        decision: Decision,
+        steps: tuple[Step, ...],
+    ) -> None:
+        """The packet's condition changes; what the rule still does happens to it changed."""
+        self._settle(walk, stream)
+        hit = stream.addresses & decision.possible
+        changed = _changed(stream.packet, steps[0])
+        if not hit:
+            return
+        if changed == stream.packet and decision.decided and len(steps) == 1:
+            return
+        if not decision.decided:
+            self._doubt(decision.reason, walk.place(rule), hit - decision.certain)
+        stream.addresses -= decision.certain
+        branch = Stream(self._view(changed), hit)
+        self._take_rule(walk, branch, rule, steps[1:])
+        self._settle(walk, branch)
+        if branch.addresses:
+            walk.joining.append((changed, branch.addresses))
+
+    def _settle(self, walk: ChainWalk, stream: Stream) -> None:
+        """Deal with the claims made so far, the earliest first."""
+        claims = stream.claims
+        if not claims:
+            return
+        stream.claims = []
+        self._spend(len(claims) + len(stream.addresses.bounds) // 32)
+        if len(claims) == 1:
+            shares = [stream.addresses & claims[0][0]]
+            stream.addresses -= claims[0][0]
+        else:
+            shares, stream.addresses = share_out(stream.addresses, [each[0] for each in claims])
+        for share, (_, rule, verb) in zip(shares, claims, strict=True):
+            if share:
+                self._end(walk, stream.packet, rule, verb, share)
+
+    def _block(self, place: Place, action: str, addresses: AddressSet) -> None:
+        self.outcome.blocks.append((place, action, addresses))
+
+    def _elsewhere(self, reason: str, place: Place, addresses: AddressSet) -> None:
+        self.outcome.passes.append(addresses)
+        self.outcome.may_be_blocked.append(addresses)
+        self._doubt(reason, place, addresses)
+
+    def _doubt(self, reason: str, place: Place, addresses: AddressSet) -> None:
+        self.outcome.doubts.append((reason, place, addresses))
+
+    def _view(self, packet: Packet) -> View:
+        key = (self._hook, packet)
+        if key not in self._views:
+            self._views[key] = View(self.question, packet, self._hook)
+        return self._views[key]
+
+    def _spend(self, effort: int) -> None:
+        self._effort += effort
+        if self._effort > MAX_EFFORT:
+            raise TooMuchEffort
+
+
+def _track(flows: Iterable[tuple[Packet, AddressSet]]) -> Flows:
+    """Connection tracking sees the packets, save those that a rule has exempted."""
+    tracked = Flows()
+    for packet, addresses in flows:
+        if packet.tracking is Tracking.NOT_YET:
+            tracked.add(replace(packet, tracking=Tracking.NEW), addresses)
+        else:
+            tracked.add(packet, addresses)
+    return tracked
+
+
+def _nat_sees(packet: Packet, hook: Hook) -> bool:
+    """A nat chain sees tracked connections, and on a hook only until one has translated them."""
+    done = packet.translated and hook in (Hook.PREROUTING, Hook.POSTROUTING)
+    return packet.tracking is Tracking.NEW and not done
+
+
+def _changed(packet: Packet, step: Step) -> Packet:
+    match step:
+        case SetMark(value, mask, True):
+            mark = packet.connection_mark
+            return replace(packet, connection_mark=_marked(mark, value, mask))
+        case SetMark(value, mask):
+            return replace(packet, mark=_marked(packet.mark, value, mask))
+        case ForgetMark(True):
+            return replace(packet, connection_mark=None)
+        case ForgetMark():
+            return replace(packet, mark=None)
+        case CopyMark(True):
+            return replace(packet, connection_mark=packet.mark)
+        case CopyMark():
+            return replace(packet, mark=packet.connection_mark)
+        case Untrack() if packet.tracking is Tracking.NOT_YET:
+            return replace(packet, tracking=Tracking.UNTRACKED)
+    return packet
+
+
+def _marked(mark: int | None, value: int, mask: int) -> int | None:
+    if mask == 0xFFFFFFFF:  # noqa: PLR2004
+        return value
+    return None if mark is None else (mark & ~mask & 0xFFFFFFFF) ^ value

@@ -1,0 +1,56 @@
+"""The kernel's default routes, as /proc/net tells them (proc_pid_net(5))."""
+
+from __future__ import annotations
+
+from mailfix.host.files import read_text
+from mailfix.model import Fact, Family, Known, Unknown
+
+TABLES = {Family.IPV4: "/proc/net/route", Family.IPV6: "/proc/net/ipv6_route"}
+RTF_UP, RTF_REJECT = 0x1, 0x200
+
+
+def has_default(family: Family) -> Fact[bool]:
+    """Tell whether there is a default route that is up and does not refuse."""
+    device = default_interface(family)
+    return device if isinstance(device, Unknown) else Known(device.value is not None)
+
+
+def default_interface(family: Family) -> Fact[str | None]:
+    """Return the interface of the default route, or None where there is no such route."""
+    text = read_text(TABLES[family])
+    if isinstance(text, Unknown):
+        return text
+    parse = parse_ipv4 if family is Family.IPV4 else parse_ipv6
+    return Known(parse(text.value or ""))
+
+
+def parse_ipv4(text: str) -> str | None:
+    """Read ``/proc/net/route``: interface, destination, gateway, flags, …, metric, mask."""
+    found = []
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        if len(words) > 7 and words[1] == words[7] == "00000000" and _usable(words[3]):
+            found.append((int(words[6]) if words[6].isdigit() else 0, words[0]))
+    return min(found)[1] if found else None
+
+
+def parse_ipv6(text: str) -> str | None:
+    """Read ``/proc/net/ipv6_route``: destination, its length, …, metric, …, flags, interface."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 9 and words[0] == "0" * 32 and words[1] == "00" and _usable(words[8]):
+            found.append((_hex(words[5]), words[9]))
+    return min(found)[1] if found else None
+
+
+def _usable(flags: str) -> bool:
+    bits = _hex(flags)
+    return bool(bits & RTF_UP) and not bits & RTF_REJECT
+
+
+def _hex(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0

@@ -1,0 +1,86 @@
+"""The words that every room shares: facts that may be unknown, findings and their weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A fact that was found out; ``value`` may well be "there is none"."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A fact that could not be found out, and why, in words for the administrator."""
+
+    reason: str
+
+
+Fact: TypeAlias = Known[T] | Unknown
+
+
+class Status(StrEnum):
+    """The three answers, and a finding that the administrator chose to ignore."""
+
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    PASS = "pass"
+    IGNORED = "ignored"
+
+
+class Severity(StrEnum):
+    """What a failure costs: no mail, refused mail, mail at risk, untidiness."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+class Family(StrEnum):
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+    @property
+    def label(self) -> str:
+        """The name as administrators write it."""
+        return "IPv4" if self is Family.IPV4 else "IPv6"
+
+
+Subject: TypeAlias = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class FixOffer:
+    """What ``mailfix fix`` can do about a finding."""
+
+    action: str
+    automatic: bool
+    preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's answer about one subject.
+
+    ``subject`` is flat and, with the rule's id, identifies the finding from one run to the next.
+    """
+
+    rule: str
+    title: str
+    status: Status
+    severity: Severity
+    subject: Subject
+    message: str
+    why: str
+    evidence: tuple[str, ...] = ()
+    advice: str | None = None
+    fix: FixOffer | None = None

@@ -1,0 +1,24 @@
+"""Checks of exim's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailfix.facts import Validity
+from mailfix.predicates.answer import Answer, failed, passed
+
+
+def configuration_valid(exim_validity: tuple[Validity, ...]) -> Iterator[Answer]:
+    """Exim accepts its configuration, and the one that the next restart will make."""
+    for verdict in exim_validity:
+        subject = {"when": verdict.when}
+        if verdict.valid:
+            yield passed(subject, when=verdict.when, file=verdict.file)
+        else:
+            yield failed(
+                subject,
+                (verdict.complaint,),
+                when=verdict.when,
+                file=verdict.file,
+                complaint=verdict.complaint,
+            )

@@ -1,0 +1,118 @@
+"""Checks of the firewall's verdicts on mail ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailfix.facts import (
+    Flow,
+    HostAddress,
+    Listener,
+    MailServer,
+    Mta,
+    PortVerdict,
+)
+from mailfix.model import Family
+from mailfix.predicates.answer import Answer, failed, passed, unknown
+from mailfix.predicates.listening import serves
+from mailfix.predicates.services import has_mta
+
+WHOLE = 0.9995
+PLAIN_AND_TLS = {143: 993, 110: 995}
+
+
+def inbound_open(
+    servers: tuple[MailServer, ...],
+    listeners: tuple[Listener, ...],
+    addresses: tuple[HostAddress, ...],
+    firewall: tuple[PortVerdict, ...],
+    family: Family,
+    ports: list[int],
+) -> Iterator[Answer]:
+    """The firewall lets the Internet in to the mail ports that the host serves."""
+    verdicts = {each.port: each for each in firewall if each.flow is Flow.IN}
+    served = {each.port for each in listeners if serves(each, family, addresses)}
+    if has_mta(servers) and family is Family.IPV4:
+        served.add(25)
+    for port in ports:
+        if port not in verdicts or port not in served:
+            continue
+        if _closed_with_a_tls_sibling(verdicts, port):
+            yield passed(_subject(verdicts[port]), **_words(verdicts[port]))
+        else:
+            yield _judged(verdicts[port])
+
+
+def _closed_with_a_tls_sibling(verdicts: dict[int, PortVerdict], port: int) -> bool:
+    """A firewall that opens 993 and nothing by the number 143 keeps plain text out on purpose."""
+    sibling = verdicts.get(PLAIN_AND_TLS.get(port, 0))
+    return (
+        sibling is not None
+        and sibling.passes > WHOLE
+        and all(blocker.general or blocker.ban for blocker in verdicts[port].blockers)
+    )
+
+
+def outbound_open(
+    mta: Mta | None, firewall: tuple[PortVerdict, ...], family: Family
+) -> Iterator[Answer]:
+    """The firewall lets the mail user out to tcp/25."""
+    if mta is not None and not mta.sends_directly:
+        return
+    if family is Family.IPV6 and (mta is None or not mta.speaks_ipv6):
+        return
+    for verdict in firewall:
+        if verdict.flow is Flow.OUT and verdict.port == 25:
+            yield _judged(verdict)
+
+
+def _subject(verdict: PortVerdict) -> dict[str, str | int]:
+    return {"port": verdict.port, "family": verdict.family.value}
+
+
+def _judged(verdict: PortVerdict) -> Answer:
+    faults = [blocker for blocker in verdict.blockers if not blocker.ban]
+    doubt = sum(each.share for each in verdict.doubts)
+    evidence = tuple(
+        [f"{share(each.share)} {each.action}: {each.rule}" for each in faults[:10]]
+        + [f"{share(each.share)} undecided: {each.reason}" for each in verdict.doubts[:10]]
+    )
+    if faults:
+        return failed(_subject(verdict), evidence, **_words(verdict))
+    if doubt > 1 - WHOLE:
+        reason = f"the firewall's verdict on {_port(verdict)} is undecided for {share(doubt)} of "
+        return unknown(
+            _subject(verdict), f"{reason}the Internet: {verdict.doubts[0].reason}", evidence
+        )
+    return passed(_subject(verdict), evidence, **_words(verdict))
+
+
+def _port(verdict: PortVerdict) -> str:
+    return f"tcp/{verdict.port} over {verdict.family.label}"
+
+
+def _words(verdict: PortVerdict) -> dict[str, str | int]:
+    faults = [blocker for blocker in verdict.blockers if not blocker.ban]
+    bans = [blocker for blocker in verdict.blockers if blocker.ban]
+    return {
+        "port": verdict.port,
+        "family": verdict.family.label,
+        "share": _of_the_internet(sum(each.share for each in faults)),
+        "rule": faults[0].rule if faults else "",
+        "others": f" and {len(faults) - 1} more" if len(faults) > 1 else "",
+        "bans": f" ({len(bans)} bans left alone)" if bans else "",
+    }
+
+
+def _of_the_internet(blocked: float) -> str:
+    return "the whole Internet" if blocked > WHOLE else f"{share(blocked)} of the Internet"
+
+
+def share(part: float) -> str:
+    """Write a share (0 to 1) as a percentage that never rounds something to nothing or all."""
+    percent = part * 100
+    if 0 < percent < 0.1:
+        return "under 0.1 %"
+    if 99.9 < percent < 100:
+        return "over 99.9 %"
+    return f"{percent:.1f} %".replace(".0 %", " %")

@@ -1,0 +1,132 @@
+"""Checks of the host's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailfix.facts import (
+    Greeting,
+    HostNames,
+    MailServer,
+    Mta,
+    NameRecords,
+    PerFamily,
+    ReverseDns,
+)
+from mailfix.model import Family, Known, Unknown
+from mailfix.predicates.answer import Answer, failed, passed, unknown
+from mailfix.predicates.services import has_mta
+
+
+def fully_qualified(
+    servers: tuple[MailServer, ...], names: HostNames, fqdn: str | None
+) -> Iterator[Answer]:
+    """The host has a fully qualified name, in the kernel or by way of /etc/hosts or DNS."""
+    if not has_mta(servers):
+        return
+    if fqdn is None or fqdn.startswith("localhost."):
+        yield failed({}, _places(names), name=names.kernel)
+    else:
+        yield passed({}, _places(names), name=fqdn)
+
+
+def _places(names: HostNames) -> tuple[str, ...]:
+    told = [f"kernel: {names.kernel}"]
+    for place, fact in (("/etc/hostname", names.hostname_file), ("/etc/mailname", names.mailname)):
+        told.append(
+            f"{place}: {fact.value or '(none)'}"
+            if isinstance(fact, Known)
+            else f"{place}: not known ({fact.reason})"
+        )
+    if isinstance(names.hosts_file, Known):
+        told += [
+            f"/etc/hosts: {address} {' '.join(each)}"
+            for address, each in names.hosts_file.value[:20]
+            if names.kernel.lower() in (name.lower() for name in each)
+        ]
+    return tuple(told)
+
+
+def kept_at_boot(servers: tuple[MailServer, ...], names: HostNames) -> Iterator[Answer]:
+    """The name that the kernel has is the one that /etc/hostname gives it at the next boot."""
+    match names.hostname_file:
+        case Unknown(reason) if has_mta(servers):
+            yield unknown({}, reason)
+        case Known(str(kept)) if has_mta(servers):
+            same = kept.lower().rstrip(".") == names.kernel.lower().rstrip(".")
+            words = {"name": names.kernel, "kept": kept}
+            yield passed({}, **words) if same else failed({}, **words)
+
+
+def not_bare_domain(
+    servers: tuple[MailServer, ...], fqdn: str | None, fqdn_records: NameRecords | None
+) -> Iterator[Answer]:
+    """The host is a name within its domain, not the mail domain itself."""
+    if not has_mta(servers) or fqdn is None or fqdn_records is None:
+        return
+    if fqdn.count(".") == 1:
+        yield failed({}, (f"{fqdn} has no label before its domain",), name=fqdn)
+        return
+    match fqdn_records.zone_apex, fqdn_records.has_mx:
+        case Known(True), Known(True):
+            yield failed({}, (f"{fqdn} is a zone of its own and has MX records",), name=fqdn)
+        case (Known(False), _) | (_, Known(False)):
+            yield passed({}, name=fqdn)
+        case (Unknown(reason), _) | (_, Unknown(reason)):
+            yield unknown({}, reason)
+
+
+def resolves(
+    servers: tuple[MailServer, ...], fqdn: str | None, fqdn_records: NameRecords | None
+) -> Iterator[Answer]:
+    """The host's name has an address in DNS."""
+    if not has_mta(servers) or fqdn is None or fqdn_records is None:
+        return
+    found = [
+        address
+        for fact in (fqdn_records.ipv4, fqdn_records.ipv6)
+        if isinstance(fact, Known)
+        for address in fact.value
+    ]
+    unread = [
+        fact.reason for fact in (fqdn_records.ipv4, fqdn_records.ipv6) if isinstance(fact, Unknown)
+    ]
+    if found:
+        yield passed({}, name=fqdn, addresses=", ".join(found))
+    elif unread:
+        yield unknown({}, unread[0])
+    else:
+        state = "no address records" if fqdn_records.exists else "no such name (NXDOMAIN)"
+        yield failed({}, (f"DNS: {fqdn}: {state}",), name=fqdn, state=state)
+
+
+def banner_matches(
+    mta: Mta | None,
+    fqdn: str | None,
+    greetings: tuple[Greeting, ...],
+    reverse_dns: PerFamily[ReverseDns | None],
+) -> Iterator[Answer]:
+    """The name in the SMTP greeting is the host's own, or one that its PTR set confirms."""
+    on_port = [greeting for greeting in greetings if greeting.port == 25]
+    if mta is None or not on_port:
+        return
+    heard = next((greeting for greeting in on_port if greeting.speaks == "smtp"), None)
+    if heard is None:
+        if not any(greeting.text for greeting in on_port):
+            yield unknown({"port": 25}, "the server on tcp/25 did not greet within 3 seconds")
+        return
+    evidence = (f"greeting: {heard.text.splitlines()[0][:200]}",)
+    words = {"banner": heard.name or "(no host name)", "name": fqdn or "(none)"}
+    if heard.name is not None and heard.name in {fqdn, *_confirmed_names(reverse_dns)}:
+        yield passed({"port": 25}, evidence, **words)
+    else:
+        yield failed({"port": 25}, evidence, **words)
+
+
+def _confirmed_names(reverse_dns: PerFamily[ReverseDns | None]) -> Iterator[str]:
+    for family in Family:
+        fact = reverse_dns.of(family)
+        if isinstance(fact, Known) and fact.value:
+            for name in fact.value.names:
+                if isinstance(name.leads_to, Known) and fact.value.address in name.leads_to.value:
+                    yield name.name

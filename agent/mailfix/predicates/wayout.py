@@ -1,0 +1,113 @@
+"""Checks of the way out to other mail servers, and of who closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from mailfix.facts import Attempt, Flow, Mta, Outgoing, PerFamily, PortVerdict, Way, WayOut
+from mailfix.model import Family, Known
+from mailfix.predicates.answer import Answer, failed, passed, unknown
+from mailfix.predicates.firewall import WHOLE
+
+
+class Closed(StrEnum):
+    """Who keeps port 25 closed."""
+
+    NOBODY = "nobody"
+    OWN_FIREWALL = "own firewall"
+    PROVIDER = "provider"
+    NETWORK = "network"
+    UNDECIDED = "undecided"
+
+
+def greeted(attempt: Attempt) -> bool:
+    """Tell whether a mail server answered with a greeting, be it a refusal (RFC 5321 3.1)."""
+    return attempt.way is Way.OPEN and attempt.banner[:1] in ("2", "4", "5")
+
+
+def closed_by(way_out: WayOut, firewall: tuple[PortVerdict, ...]) -> Closed:
+    """Name who keeps port 25 closed, as far as it is proven."""
+    if any(greeted(attempt) for attempt in way_out.smtp):
+        return Closed.NOBODY
+    verdict = next((v for v in firewall if v.flow is Flow.OUT and v.port == 25), None)
+    if verdict is None or verdict.doubts:
+        return Closed.UNDECIDED
+    if verdict.passes < WHOLE:
+        return Closed.OWN_FIREWALL
+    if not any(attempt.way is Way.OPEN for attempt in way_out.control):
+        return Closed.NETWORK
+    if any(attempt.way in (Way.PROHIBITED, Way.ERROR) for attempt in way_out.smtp):
+        return Closed.UNDECIDED
+    return Closed.PROVIDER
+
+
+def _uses(mta: Mta | None, family: Family) -> bool:
+    if mta is None:
+        return family is Family.IPV4
+    return mta.sends_directly and (family is Family.IPV4 or mta.speaks_ipv6)
+
+
+def _evidence(way_out: WayOut) -> tuple[str, ...]:
+    return tuple(_line(attempt) for attempt in (*way_out.smtp, *way_out.control))
+
+
+def _line(attempt: Attempt) -> str:
+    said = f", greets with: {attempt.banner[:160]}" if attempt.banner else ""
+    detail = f" ({attempt.detail})" if attempt.detail else ""
+    where = f"{attempt.target} [{attempt.address}]:{attempt.port}"
+    return f"{where}: {attempt.way.value}{detail}{said}"
+
+
+def mail_server_reached(
+    mta: Mta | None, way_out: WayOut | None, firewall: tuple[PortVerdict, ...], family: Family
+) -> Iterator[Answer]:
+    """At least one mail server of others answers on port 25.
+
+    Silent where the host's own firewall or the provider is to blame: those have rules of their own.
+    """
+    if way_out is None or not _uses(mta, family):
+        return
+    subject = {"family": family.value}
+    evidence = _evidence(way_out)
+    words = {"family": family.label}
+    match closed_by(way_out, firewall):
+        case Closed.NOBODY:
+            yield passed(subject, evidence, **words)
+        case Closed.NETWORK:
+            yield failed(subject, evidence, **words)
+        case Closed.UNDECIDED:
+            yield unknown(
+                subject,
+                f"no mail server answered on port 25 over {family.label}, and whether the host's "
+                "own firewall lets it out is not proven",
+                evidence,
+            )
+
+
+def not_blocked_by_provider(
+    mta: Mta | None,
+    way_out: WayOut | None,
+    outgoing: Outgoing | None,
+    firewall: tuple[PortVerdict, ...],
+    family: Family,
+) -> Iterator[Answer]:
+    """Port 25 is not closed on the way, beyond the host's own firewall."""
+    if way_out is None or outgoing is None or not _uses(mta, family):
+        return
+    public = outgoing.public.value if isinstance(outgoing.public, Known) else outgoing.source
+    words = {"family": family.label, "address": public, "target": way_out.smtp[0].target}
+    subject = {"family": family.value}
+    match closed_by(way_out, firewall):
+        case Closed.NOBODY:
+            yield passed(subject, **words)
+        case Closed.PROVIDER:
+            yield failed(subject, _evidence(way_out), **words)
+
+
+def route_out(mta: Mta | None, outgoing: PerFamily[Outgoing | None]) -> Iterator[Answer]:
+    """The host has a route to the Internet over at least one family."""
+    if mta is None:
+        return
+    routed = [family.label for family in Family if outgoing.of(family) != Known(None)]
+    yield passed({}, families=" and ".join(routed)) if routed else failed({})

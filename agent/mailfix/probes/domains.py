@@ -1,0 +1,91 @@
+"""For which domains this host accepts mail: the MTA's own list, and the panels' lists."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from mailfix.facts import MailDomains
+from mailfix.host import Host
+from mailfix.model import Fact, Known, Unknown
+from mailfix.probes.exim import split_list
+
+MAX_DOMAINS = 200_000
+HESTIA_FOLDER = "/etc/exim4/domains"
+CPANEL_LIST = "/etc/localdomains"
+DIRECTADMIN_LIST = "/etc/virtual/domains"
+FASTPANEL_DATABASE = "/usr/local/fastpanel2/app/db/fastpanel2.db"
+_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
+_FILE_LOOKUP = re.compile(r"(?:partial\d*-)?(?:w|nw|ip)?lsearch\*?;(/\S+)|(/\S+)")
+_FOLDER_LOOKUP = re.compile(r"dsearch;(/\S+)|\$\{lookup\{\$domain\}\s*dsearch\{(/[^}]+)\}.*")
+
+
+def of_exim(host: Host, local_domains: str, hostname: str) -> Fact[MailDomains]:
+    """Return the domains of exim's ``+local_domains`` and of the panel that keeps them."""
+    names: set[str] = set()
+    for item in split_list(local_domains):
+        found = _item(host, item, hostname)
+        if isinstance(found, Unknown):
+            return found
+        names |= found.value
+    for source in (CPANEL_LIST, DIRECTADMIN_LIST):
+        found = _listed(host, source)
+        names |= found.value if isinstance(found, Known) else set()
+    folder = host.names_in(HESTIA_FOLDER)
+    names |= _domains(folder.value) if isinstance(folder, Known) else set()
+    panel = _fastpanel(FASTPANEL_DATABASE)
+    if isinstance(panel, Unknown):
+        return panel
+    return Known(MailDomains(tuple(sorted(names | panel.value))[:MAX_DOMAINS], local_domains))
+
+
+def _item(host: Host, item: str, hostname: str) -> Fact[set[str]]:
+    if item in ("@", "@[]", "localhost"):
+        return Known(_domains([hostname]) if item == "@" else set())
+    if item.startswith("!"):
+        return Known(set())
+    if match := _FILE_LOOKUP.fullmatch(item):
+        return _listed(host, match[1] or match[2])
+    if match := _FOLDER_LOOKUP.fullmatch(item):
+        entries = host.names_in(match[1] or match[2])
+        return entries if isinstance(entries, Unknown) else Known(_domains(entries.value))
+    if names := _domains([item]):
+        return Known(names)
+    if re.fullmatch(r"[A-Za-z0-9_-]+", item):
+        return Known(set())
+    return Unknown(f"exim's list +local_domains has an item that is not understood: {item[:120]}")
+
+
+def _listed(host: Host, file: str) -> Fact[set[str]]:
+    text = host.read(file)
+    if isinstance(text, Unknown):
+        return text
+    return Known(parse_list_file(text.value or ""))
+
+
+def parse_list_file(text: str) -> set[str]:
+    """Read a file of domains, one to a line; a colon and a value may follow (lsearch)."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return _domains(line.partition(":")[0].strip() for line in lines if line)
+
+
+def _domains(words: object) -> set[str]:
+    assert hasattr(words, "__iter__")
+    lowered = (str(word).lower().rstrip(".") for word in words)
+    return {word for word in lowered if _DOMAIN.fullmatch(word)}
+
+
+def _fastpanel(file: str) -> Fact[set[str]]:
+    import sqlite3
+    from pathlib import Path
+
+    if not Path(file).is_file():
+        return Known(set())
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)) as db:
+            rows = db.execute(
+                "SELECT name FROM email_domain WHERE enabled LIMIT ?", (MAX_DOMAINS,)
+            ).fetchall()
+    except sqlite3.Error as error:
+        return Unknown(f"FASTPANEL's list of mail domains cannot be read: {error}")
+    return Known(_domains(row[0] for row in rows))

@@ -1,0 +1,171 @@
+"""The report for people: worst first, what is wrong, why it matters, what to do."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from mailfix.model import Finding, Severity, Status
+from mailfix.report.escape import clip, escape
+from mailfix.report.style import Style
+from mailfix.report.summary import Report
+from mailfix.rulebook import Rule
+
+WIDTH = 100
+LABEL_WIDTH = 10
+MAX_EVIDENCE = 12
+MAX_LINE = 400
+FEW_PASSES = 12
+_COLOURS = {
+    Severity.CRITICAL: "red",
+    Severity.ERROR: "red",
+    Severity.WARNING: "yellow",
+    Severity.NOTICE: "cyan",
+}
+
+
+def write(report: Report, *, every: bool, colour: bool) -> str:
+    """Return the report; with ``every`` also each check that passed."""
+    style = Style(colour)
+    lines = [*_headline(report, style)]
+    for finding in report.of(Status.FAIL):
+        lines += ["", *_failure(finding, style)]
+    lines += _unknowns(report, style)
+    lines += _passes(report, style, every=every)
+    lines += [f"Ignored by choice: {_heading(each)}" for each in report.of(Status.IGNORED)]
+    return "\n".join(lines) + "\n"
+
+
+def _headline(report: Report, style: Style) -> Iterator[str]:
+    counts = report.counts
+    parts = []
+    if counts[Status.FAIL]:
+        parts.append(style.paint("red", _count(counts[Status.FAIL], "thing") + " wrong"))
+    if counts[Status.UNKNOWN]:
+        parts.append(style.paint("yellow", f"{counts[Status.UNKNOWN]} not found out"))
+    if not parts:
+        parts.append(style.paint("green", "nothing wrong"))
+    parts.append(f"{counts[Status.PASS]} checks passed")
+    yield f"{style.bold(escape(report.host))}: {', '.join(parts)} ({report.duration_s:.1f} s)"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _failure(finding: Finding, style: Style) -> Iterator[str]:
+    label = finding.severity.value.upper()
+    yield from _wrapped(
+        style.paint(_COLOURS[finding.severity], label.ljust(LABEL_WIDTH)),
+        style.bold(_heading(finding)),
+        plain=_heading(finding),
+    )
+    yield from _labelled("why", finding.why)
+    shown = finding.evidence[:MAX_EVIDENCE]
+    for line in shown:
+        yield _one_line("evidence", line)
+    if len(finding.evidence) > len(shown):
+        yield _one_line("", f"and {len(finding.evidence) - len(shown)} more")
+    if finding.fix:
+        how = "" if finding.fix.automatic else ", after asking"
+        yield from _labelled("fix", f"mailfix fix will{how}: {finding.fix.preview}")
+    if finding.advice:
+        yield from _advice(finding.advice)
+    yield from _labelled("rule", finding.rule)
+
+
+def _heading(finding: Finding) -> str:
+    return clip(escape(finding.message), MAX_LINE)
+
+
+def _wrapped(label: str, text: str, plain: str) -> list[str]:
+    """Wrap by the plain text; only a text that fits its line keeps its style."""
+    if len(plain) <= WIDTH - LABEL_WIDTH:
+        return [label + text]
+    first, *rest = textwrap.wrap(plain, WIDTH - LABEL_WIDTH)
+    return [label + first, *(" " * LABEL_WIDTH + line for line in rest)]
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        escape(text),
+        WIDTH,
+        initial_indent=f"  {label}".ljust(LABEL_WIDTH + 2),
+        subsequent_indent=" " * (LABEL_WIDTH + 2),
+        break_long_words=False,
+    )
+
+
+def _one_line(label: str, text: str) -> str:
+    return f"  {label}".ljust(LABEL_WIDTH + 2) + clip(escape(text), MAX_LINE)
+
+
+def _advice(text: str) -> Iterator[str]:
+    """A paragraph at a time, so that a letter to the provider can be copied as it stands."""
+    label = "advice"
+    for paragraph in text.split("\n\n"):
+        yield from _labelled(label, " ".join(paragraph.split()))
+        label = ""
+
+
+def _unknowns(report: Report, style: Style) -> Iterator[str]:
+    """Checks that share a reason are told together."""
+    together: dict[str, list[Finding]] = {}
+    for finding in report.of(Status.UNKNOWN):
+        together.setdefault(finding.message, []).append(finding)
+    for findings in together.values():
+        yield ""
+        label = style.paint("yellow", "UNKNOWN".ljust(LABEL_WIDTH))
+        yield from _wrapped(label, _heading(findings[0]), plain=_heading(findings[0]))
+        for line in findings[0].evidence[:MAX_EVIDENCE]:
+            yield _one_line("evidence", line)
+        names = ", ".join(dict.fromkeys(finding.rule for finding in findings))
+        yield from _labelled("rules" if len(findings) > 1 else "rule", names)
+
+
+def _passes(report: Report, style: Style, *, every: bool) -> Iterator[str]:
+    passes = report.of(Status.PASS)
+    if not passes:
+        return
+    yield ""
+    if every or len(passes) <= FEW_PASSES:
+        label = style.paint("green", "ok".ljust(LABEL_WIDTH))
+        for finding in passes:
+            yield from _wrapped(label, _heading(finding), plain=_heading(finding))
+    else:
+        yield f"{len(passes)} checks passed; mailfix audit --all lists them."
+
+
+def write_rules(rules: tuple[Rule, ...], *, colour: bool) -> str:
+    """Return the list of all rules, one a line."""
+    style = Style(colour)
+    width = max(len(rule.id) for rule in rules)
+    return "".join(
+        f"{style.paint(_COLOURS[rule.severity], rule.severity.value.ljust(8))}  "
+        f"{rule.id.ljust(width)}  {rule.title}\n"
+        for rule in rules
+    )
+
+
+def write_rule(rule: Rule, *, colour: bool) -> str:
+    """Return everything that is known about one rule."""
+    style = Style(colour)
+    lines = [f"{style.bold(rule.id)}: {rule.title}", ""]
+    lines += _labelled("severity", rule.severity.value)
+    lines += _labelled("why", rule.why)
+    lines += _labelled("check", f"{rule.check.__name__}: {(rule.check.__doc__ or '').strip()}")
+    lines += _labelled("needs", ", ".join(rule.needs))
+    if rule.families:
+        lines += _labelled("families", ", ".join(family.label for family in rule.families))
+    for name, value in rule.params.items():
+        lines += _labelled(name, str(value))
+    lines += _labelled("fails", rule.messages["fail"])
+    lines += _labelled("passes", rule.messages["pass"])
+    if rule.fix:
+        kind = "automatic" if rule.fix.automatic else "after asking"
+        lines += _labelled("fix", f"{rule.fix.action} ({kind}): {rule.fix.preview}")
+    if rule.advice:
+        lines += _advice(rule.advice)
+    for reference in rule.references:
+        lines += _labelled("see", reference)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,230 @@
+"""Rules as data: loads and checks the folders under ``rules/``."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import stat
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mailfix.model import Family, Severity
+from mailfix.predicates import PREDICATES, Predicate
+
+SITE_FOLDER = "/etc/mailfix/rules"
+SITE_SEVERITIES = "severities.yml"
+_REQUIRED = {"id", "title", "severity", "why", "needs", "check", "messages"}
+_OPTIONAL = {"families", "params", "advice", "fix", "references"}
+_FIX_KEYS = {"action", "automatic", "preview"}
+_MESSAGES = {"fail", "pass"}
+
+
+class BadRule(ValueError):
+    """A rule that cannot be used; the text says which file, what and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFix:
+    """What ``mailfix fix`` does about a failure, in words with ``{names}`` to fill in."""
+
+    action: str
+    automatic: bool
+    preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: which facts it needs, the named check, and the words for its answers.
+
+    ``needs`` are names of :class:`mailfix.facts.Facts`. With ``families`` the check is made once
+    for each of them. Messages and advice hold plain ``{names}`` that the check fills in.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    why: str
+    needs: tuple[str, ...]
+    check: Predicate
+    messages: Mapping[str, str]
+    families: tuple[Family, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    advice: str | None = None
+    fix: RuleFix | None = None
+    references: tuple[str, ...] = ()
+
+
+def shipped_folder() -> Path:
+    """Return where the rules lie: beside the checkout's ``agent/``, or as installed."""
+    beside = Path(__file__).resolve().parents[2] / "rules"
+    return beside if beside.is_dir() else Path("/usr/share/mailfix/rules")
+
+
+def load(shipped: Path, site: Path) -> tuple[Rule, ...]:
+    """Return the shipped rules and the administrator's, sorted by id.
+
+    Raises :class:`BadRule` where a rule is not usable, or where the administrator's folder could
+    be written to by somebody else.
+    """
+    rules = {rule.id: rule for rule in _load_folder(shipped)}
+    if not rules:
+        raise BadRule(f"{shipped}: no rules found; reinstall mailfix")
+    if site.is_dir():
+        _refuse_if_writable_by_others(site)
+        rules |= {rule.id: rule for rule in _load_folder(site)}
+        rules = _with_severities(rules, site / SITE_SEVERITIES)
+    return tuple(rules[name] for name in sorted(rules))
+
+
+def _load_folder(folder: Path) -> list[Rule]:
+    files = sorted(folder.glob("*/rule.yml"))
+    rules = []
+    for file in files:
+        rule = parse(_yaml(file), str(file))
+        if rule.id != file.parent.name:
+            raise BadRule(f"{file}: the id {rule.id!r} is not the folder's name")
+        rules.append(rule)
+    return rules
+
+
+def _refuse_if_writable_by_others(folder: Path) -> None:
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        status = os.lstat(path)
+        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise BadRule(
+                f"{path}: must belong to root and be writable by root alone "
+                f"(chown root {path}; chmod go-w {path})"
+            )
+        if stat.S_ISLNK(status.st_mode):
+            raise BadRule(f"{path}: a link is not followed here; put the file itself")
+
+
+def _with_severities(rules: dict[str, Rule], file: Path) -> dict[str, Rule]:
+    import dataclasses
+
+    if not file.exists():
+        return rules
+    chosen = _yaml(file)
+    changed = dict(rules)
+    for name, value in chosen.items():
+        if name not in rules:
+            raise BadRule(f"{file}: there is no rule {name!r}")
+        changed[name] = dataclasses.replace(rules[name], severity=_severity(value, str(file)))
+    return changed
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        content = yaml.load(file.read_text("utf-8"), loader)  # noqa: S506
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadRule(f"{file}: cannot be read as YAML: {first}") from None
+    if not isinstance(content, dict):
+        raise BadRule(f"{file}: expected 'name: value' lines")
+    return content
+
+
+def parse(content: Mapping[str, Any], where: str) -> Rule:
+    """Check one rule's content and return it; raises :class:`BadRule`."""
+    _check_keys(content, where)
+    check = PREDICATES.get(content["check"])
+    if check is None:
+        raise BadRule(f"{where}: there is no check {content['check']!r}")
+    rule = Rule(
+        id=_text(content["id"], where, "id"),
+        title=_text(content["title"], where, "title"),
+        severity=_severity(content["severity"], where),
+        why=_text(content["why"], where, "why"),
+        needs=_texts(content["needs"], where, "needs"),
+        check=check,
+        messages=_messages(content["messages"], where),
+        families=_families(content.get("families", []), where),
+        params=dict(content.get("params") or {}),
+        advice=_template(content["advice"], where, "advice") if "advice" in content else None,
+        fix=_fix(content.get("fix"), where),
+        references=_texts(content.get("references", []), where, "references"),
+    )
+    _check_signature(rule, where)
+    return rule
+
+
+def _check_keys(content: Mapping[str, Any], where: str) -> None:
+    for key in content:
+        if key not in _REQUIRED | _OPTIONAL:
+            raise BadRule(f"{where}: unknown key {key!r}")
+    missing = _REQUIRED - set(content)
+    if missing:
+        raise BadRule(f"{where}: {', '.join(sorted(missing))} missing")
+
+
+def _check_signature(rule: Rule, where: str) -> None:
+    wanted = set(inspect.signature(rule.check).parameters)
+    given = {*rule.needs, *rule.params, *(["family"] if rule.families else [])}
+    if wanted != given:
+        raise BadRule(
+            f"{where}: the check {rule.check.__name__} takes {', '.join(sorted(wanted))}; "
+            f"the rule gives {', '.join(sorted(given))}"
+        )
+
+
+def _severity(value: Any, where: str) -> Severity:
+    try:
+        return Severity(value)
+    except ValueError:
+        choices = ", ".join(Severity)
+        raise BadRule(f"{where}: severity {value!r} is none of {choices}") from None
+
+
+def _families(value: Any, where: str) -> tuple[Family, ...]:
+    try:
+        return tuple(Family(each) for each in value)
+    except (TypeError, ValueError):
+        raise BadRule(f"{where}: families must be a list of {', '.join(Family)}") from None
+
+
+def _text(value: Any, where: str, key: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BadRule(f"{where}: {key} must be a text")
+    return value.strip()
+
+
+def _template(value: Any, where: str, key: str) -> str:
+    text = _text(value, where, key)
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise BadRule(f"{where}: {key}: {error}") from None
+    for _, name, spec, conversion in parts:
+        if name is not None and (not name.isidentifier() or spec or conversion):
+            raise BadRule(f"{where}: {key}: only plain {{names}} are filled in, not {name!r}")
+    return text
+
+
+def _texts(value: Any, where: str, key: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise BadRule(f"{where}: {key} must be a list of texts")
+    return tuple(value)
+
+
+def _messages(value: Any, where: str) -> Mapping[str, str]:
+    if not isinstance(value, dict) or set(value) != _MESSAGES:
+        raise BadRule(f"{where}: messages must be given for fail and pass")
+    return {key: _template(text, where, f"messages.{key}") for key, text in value.items()}
+
+
+def _fix(value: Any, where: str) -> RuleFix | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != _FIX_KEYS:
+        raise BadRule(f"{where}: fix needs action, automatic and preview")
+    return RuleFix(
+        _text(value["action"], where, "fix.action"),
+        value["automatic"] is True,
+        _template(value["preview"], where, "fix.preview"),
+    )

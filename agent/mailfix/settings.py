@@ -1,0 +1,115 @@
+"""What the administrator may choose in ``/etc/mailfix/config.yml``."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+CONFIG_FILE = "/etc/mailfix/config.yml"
+MAX_TARGETS = 20
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
+
+
+class BadSettings(ValueError):
+    """The configuration file is not usable; the text says what, where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``target_hosts`` are dialled on port 25 by name, ``target_domains`` by their MX records.
+
+    ``control_hosts`` are dialled on port 443. ``public_*`` is the address that the Internet sees
+    where this host is behind NAT. ``ignore`` holds rule ids, each with the part of a finding's
+    subject to which it applies. ``audit_seconds`` bounds a whole audit.
+    """
+
+    target_hosts: tuple[str, ...] = ("smtp.gmail.com",)
+    target_domains: tuple[str, ...] = ("gmail.com", "outlook.com", "yahoo.com")
+    control_hosts: tuple[str, ...] = ("smtp.gmail.com", "gmail.com", "outlook.com", "yahoo.com")
+    public_ipv4: str | None = None
+    public_ipv6: str | None = None
+    audit_seconds: float = 9.0
+    ignore: tuple[Mapping[str, str | int], ...] = ()
+
+
+def parse_settings(text: str, file: str = CONFIG_FILE) -> Settings:
+    """Read the configuration file (YAML); an empty one means the defaults.
+
+    Raises :class:`BadSettings` for anything that is not understood.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise BadSettings(f"{file}{line}: this is not valid YAML") from None
+    if content is None:
+        return Settings()
+    if not isinstance(content, dict):
+        raise BadSettings(f"{file}: expected 'name: value' lines")
+    known = {each.name for each in fields(Settings)}
+    for name in content:
+        if name not in known:
+            raise BadSettings(
+                f"{file}: unknown setting {name!r}; known: {', '.join(sorted(known))}"
+            )
+    return Settings(
+        **{name: _READERS[name](value, f"{file}: {name}") for name, value in content.items()}
+    )
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MAX_TARGETS:
+        raise BadSettings(f"{where}: expected a list of at most {MAX_TARGETS} host names")
+    for name in value:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise BadSettings(f"{where}: {str(name)[:80]!r} is not a host name")
+    return tuple(value)
+
+
+def _address(version: int) -> Callable[[Any, str], str | None]:
+    def read(value: Any, where: str) -> str | None:
+        if value is None:
+            return None
+        try:
+            parsed = ipaddress.ip_address(value) if isinstance(value, str) else None
+        except ValueError:
+            parsed = None
+        if parsed is None or parsed.version != version:
+            raise BadSettings(f"{where}: {str(value)[:80]!r} is not an IPv{version} address")
+        return str(parsed)
+
+    return read
+
+
+def _seconds(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 600:
+        raise BadSettings(f"{where}: expected a number of seconds from 1 to 600")
+    return float(value)
+
+
+def _ignored(value: Any, where: str) -> tuple[Mapping[str, str | int], ...]:
+    if not isinstance(value, list):
+        raise BadSettings(f"{where}: expected a list of entries such as '- rule: ptr-generic'")
+    for entry in value:
+        if not isinstance(entry, dict) or not isinstance(entry.get("rule"), str):
+            raise BadSettings(f"{where}: every entry needs 'rule: ID'")
+        if any(isinstance(v, bool) or not isinstance(v, str | int) for v in entry.values()):
+            raise BadSettings(f"{where}: rule {entry['rule']}: only texts and whole numbers match")
+    return tuple(value)
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "target_hosts": _names,
+    "target_domains": _names,
+    "control_hosts": _names,
+    "public_ipv4": _address(4),
+    "public_ipv6": _address(6),
+    "audit_seconds": _seconds,
+    "ignore": _ignored,
+}

@@ -1,0 +1,105 @@
+"""The engine's verdict held against the kernel's answers, packet by packet."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mailfix.firewall import AddressSet, Backend, Direction, Dump, Question, Verdict, judge
+from mailfix.firewall import read_ruleset
+from mailfix.model import Family
+from tests.kernel.rig import INTERFACE, LOCAL, MAIL_GID, MAIL_UID, Kernel, Probe, must_run
+
+MAX_POINTS = 1500
+RANDOM_POINTS = 60
+
+
+@dataclass
+class Tally:
+    """What was compared so far, for the summary that the tests print."""
+
+    rulesets: int = 0
+    packets: int = 0
+    shares: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        undecided = sum(self.shares) / len(self.shares) if self.shares else 0.0
+        return (
+            f"{self.rulesets} rulesets, {self.packets} packets, "
+            f"{len(self.shares)} verdicts, {undecided:.2%} of the space undecided"
+        )
+
+
+def question(direction: Direction, family: Family, port: int) -> Question:
+    return Question(
+        direction, family, port, INTERFACE, LOCAL[family], uid=MAIL_UID, gid=MAIL_GID
+    )
+
+
+def dumps() -> list[Dump]:
+    """What the host's own tools show of the namespace that the thread is in."""
+    found = [
+        Dump(Backend.NFT, None, must_run("nft", "-j", "list", "ruleset")),
+        Dump(Backend.IPSET, None, must_run("ipset", "save")),
+    ]
+    for family, prefix in ((Family.IPV4, "ip"), (Family.IPV6, "ip6")):
+        for backend, kind in ((Backend.IPTABLES_NFT, "nft"), (Backend.IPTABLES_LEGACY, "legacy")):
+            found.append(Dump(backend, family, must_run(f"{prefix}tables-{kind}-save")))
+    return found
+
+
+def disagreements(
+    kernel: Kernel, verdict: Verdict, chance: random.Random, tally: Tally
+) -> list[str]:
+    """Ask the kernel about the end points of every interval and about random addresses."""
+    asked = verdict.question
+    points = sorted(_points(verdict, chance))
+    low, high = asked.ephemeral
+    probes = [Probe(point, chance.randint(low, high)) for point in points]
+    survivors = kernel.survivors(asked, probes)
+    tally.packets += len(probes)
+    tally.shares.append(verdict.undecided_share)
+    blocked = AddressSet.union_of(each.addresses for each in verdict.blocked)
+    return [
+        f"{asked.direction} {asked.family} {asked.port}, far address number {point}: "
+        f"the engine says {'passed' if point in verdict.passed else 'blocked'}, "
+        f"the kernel the opposite"
+        for index, point in enumerate(points)
+        if point in (blocked if index in survivors else verdict.passed)
+    ]
+
+
+def compare(
+    kernel: Kernel, questions: list[Question], chance: random.Random, tally: Tally
+) -> list[str]:
+    """Judge what is loaded, then ask the kernel; the differences in words."""
+    texts = dumps()
+    ruleset = read_ruleset(texts)
+    verdicts = [judge(ruleset, each) for each in questions]
+    kernel.install_catcher()
+    tally.rulesets += 1
+    found = [
+        line for verdict in verdicts for line in disagreements(kernel, verdict, chance, tally)
+    ]
+    if found:
+        found.append("\n".join(dump.text for dump in texts if dump.text))
+    return found
+
+
+def _points(verdict: Verdict, chance: random.Random) -> set[int]:
+    edges = set(_edges(verdict))
+    if len(edges) > MAX_POINTS:
+        edges = set(chance.sample(sorted(edges), MAX_POINTS))
+    intervals = list(verdict.space.intervals())
+    for _ in range(RANDOM_POINTS):
+        edges.add(chance.randint(*chance.choice(intervals)))
+    return {point for point in edges if point in verdict.space}
+
+
+def _edges(verdict: Verdict) -> Iterator[int]:
+    parts = [verdict.passed, verdict.undecided_addresses, verdict.space]
+    parts += [each.addresses for each in verdict.blocked]
+    for part in parts:
+        for first, last in part.intervals():
+            yield from (first - 1, first, (first + last) // 2, last, last + 1)

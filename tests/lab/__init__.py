@@ -1,0 +1,1 @@
+"""A real mail host and its Internet on one machine; see README.md."""

@@ -1,0 +1,209 @@
+"""The mail host's disk image: Debian, built once and kept outside the repository.
+
+The base and every layer over it are keyed by their recipe, built under a lock beside their
+final place and renamed, so that what exists is complete and fits this checkout.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .machine import LabError, run
+
+SUITE = "bookworm"
+PACKAGES = (
+    "systemd-sysv",
+    "dbus",
+    "exim4-daemon-heavy",
+    "dovecot-imapd",
+    "iptables",
+    "nftables",
+    "ipset",
+    "iproute2",
+    "procps",
+    "ca-certificates",
+    "openssl",
+    "less",
+    "nano",
+    "python3-typer",
+    "python3-dnspython",
+    "python3-psutil",
+    "python3-yaml",
+    "python3-iptables",
+)
+SKELETON = Path(__file__).with_name("skeleton")
+SETUP = Path(__file__).with_name("setup.sh")
+NO_SERVICES = "#!/bin/sh\nexit 101\n"
+BUILD_SECONDS = 1500.0
+LAYER_STEPS = """
+set -e
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -q -y -o Dpkg::Options::=--force-confold --no-install-recommends install "$@"
+apt-get clean
+rm -rf /var/lib/apt/lists/*
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Packages over the base image, and a shell script that sets them up, for a few hosts."""
+
+    packages: tuple[str, ...]
+    setup: str = ""
+
+
+BASE = Layer(())
+POSTFIX = Layer(
+    ("postfix",),
+    """
+postconf -e myhostname=mail.example.com myorigin=/etc/mailname inet_interfaces=all \
+    inet_protocols=all 'mydestination=example.com, mail.example.com, localhost' relayhost= \
+    smtpd_tls_cert_file=/etc/ssl/mail/cert.pem smtpd_tls_key_file=/etc/ssl/mail/dovecot.key \
+    smtpd_tls_security_level=may
+postconf -M submission/inet='submission inet n - y - - smtpd'
+postconf -M submissions/inet='submissions inet n - y - - smtpd -o smtpd_tls_wrappermode=yes'
+""",
+)
+LYNIS = Layer(("lynis",))
+
+
+def cache_directory() -> Path:
+    return Path(os.environ.get("MAILFIX_LAB_CACHE", "/var/cache/mailfix-lab"))
+
+
+def lower_directories(layer: Layer = BASE) -> tuple[Path, ...]:
+    """The image's directories, uppermost first, ready for overlayfs; built now if missing.
+
+    Raises LabError when the build fails.
+    """
+    cache = cache_directory()
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    base = cache / f"base-{base_key()}"
+    if not base.exists():
+        with locked(cache):
+            build_base(base)
+    if not layer.packages:
+        return (base,)
+    upper = cache / f"layer-{layer_key(layer)}"
+    if not upper.exists():
+        with locked(cache):
+            build_layer(upper, base, layer)
+    return (upper, base)
+
+
+def base_key() -> str:
+    recipe = hashlib.sha256(repr((SUITE, PACKAGES, SETUP.read_bytes())).encode())
+    for path in skeleton_files():
+        name = str(path.relative_to(SKELETON))
+        recipe.update(repr((name, path.read_bytes(), os.access(path, os.X_OK))).encode())
+    return recipe.hexdigest()[:16]
+
+
+def layer_key(layer: Layer) -> str:
+    return hashlib.sha256(repr((base_key(), layer, LAYER_STEPS)).encode()).hexdigest()[:16]
+
+
+def skeleton_files() -> list[Path]:
+    return sorted(path for path in SKELETON.rglob("*") if path.is_file())
+
+
+@contextmanager
+def locked(cache: Path) -> Iterator[None]:
+    """One builder at a time; the kernel frees the lock of a builder that died."""
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def build_base(final: Path) -> None:
+    if final.exists():
+        return
+    scratch = fresh_scratch(final)
+    run(
+        (
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={','.join(PACKAGES)}",
+            SUITE,
+            str(scratch),
+        ),
+        timeout=BUILD_SECONDS,
+    )
+    shutil.rmtree(scratch / "var/cache/apt/archives", ignore_errors=True)
+    for source in skeleton_files():
+        target = scratch / source.relative_to(SKELETON)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
+    run_inside(scratch, SETUP.read_text(encoding="utf-8"))
+    scratch.rename(final)
+
+
+def build_layer(final: Path, base: Path, layer: Layer) -> None:
+    if final.exists():
+        return
+    scratch = fresh_scratch(final)
+    upper, work, merged = (scratch / name for name in ("upper", "work", "merged"))
+    for directory in (upper, work, merged):
+        directory.mkdir(mode=0o755)
+    with ExitStack() as stack:
+        mount_overlay(merged, (base,), upper, work)
+        stack.callback(run, ("umount", str(merged)))
+        run_inside(merged, LAYER_STEPS + layer.setup, layer.packages)
+    upper.rename(final)
+    shutil.rmtree(scratch)
+
+
+def fresh_scratch(final: Path) -> Path:
+    """An empty directory beside ``final``; what interrupted builds left is removed."""
+    for leftover in final.parent.glob("*.building"):
+        while (leftover / "merged").is_mount():
+            run(("umount", str(leftover / "merged")))
+        shutil.rmtree(leftover)
+    scratch = final.with_name(f"{final.name}.building")
+    scratch.mkdir(mode=0o755)
+    return scratch
+
+
+def run_inside(root: Path, script: str, arguments: tuple[str, ...] = ()) -> None:
+    """Run a shell script in an image that is not booted; no service is started by it."""
+    policy = root / "usr/sbin/policy-rc.d"
+    policy.write_text(NO_SERVICES, encoding="utf-8")
+    policy.chmod(0o755)
+    try:
+        run(
+            (
+                "systemd-nspawn",
+                "--quiet",
+                "--register=no",
+                "--keep-unit",
+                "--pipe",
+                "--resolv-conf=bind-host",
+                "--timezone=off",
+                f"--directory={root}",
+                "/bin/sh",
+                "-c",
+                script,
+                "sh",
+                *arguments,
+            ),
+            timeout=BUILD_SECONDS,
+        )
+    finally:
+        policy.unlink()
+
+
+def mount_overlay(merged: Path, lower: tuple[Path, ...], upper: Path, work: Path) -> None:
+    for path in (*lower, upper, work):
+        if any(sign in str(path) for sign in ":,"):
+            raise LabError(f"overlayfs cannot take a path with a colon or comma: {path}")
+    options = f"lowerdir={':'.join(map(str, lower))},upperdir={upper},workdir={work}"
+    run(("mount", "-t", "overlay", "mailfix-lab", "-o", options, str(merged)))
