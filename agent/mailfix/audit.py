@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mailfix.facts import Facts, PerFamily
-from mailfix.model import Fact, Family, Finding, FixOffer, Known, Severity, Status, Unknown
+from mailfix.model import Fact, Family, Finding, FixOffer, Known, Severity, Status, Subject, Unknown
 from mailfix.predicates.answer import Answer
 from mailfix.rulebook import Rule
 
@@ -92,5 +92,13 @@ def _order(finding: Finding) -> tuple[int, int, str, str]:
         STATUS_ORDER.index(finding.status),
         SEVERITY_ORDER.index(finding.severity),
         finding.rule,
-        str(sorted(finding.subject.items())),
+        _sortable(finding.subject),
+    )
+
+
+def _sortable(subject: Subject) -> str:
+    """Order ports by their number: tcp/25 comes first."""
+    return " ".join(
+        f"{key}={value:05d}" if isinstance(value, int) else f"{key}={value}"
+        for key, value in sorted(subject.items())
     )

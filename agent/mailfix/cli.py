@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from typing import NoReturn, Optional
 
 import typer
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     text = "text"
     json = "json"
 
@@ -130,7 +130,7 @@ def main() -> NoReturn:
 
 
 def _explain(error: Exception) -> int:
-    """Typer's usage errors have another class in each of its releases, but all format themselves."""
+    """Typer names its usage errors differently from release to release; all format themselves."""
     from mailfix.rulebook import BadRule
     from mailfix.settings import BadSettings
 

@@ -163,7 +163,8 @@ async def _exim_domains(host: Host, found: Exim) -> Fact[MailDomains | None]:
     if isinstance(found.local_domains, Unknown):
         return found.local_domains
     hostname = found.mta.value.hostname if isinstance(found.mta, Known) and found.mta.value else ""
-    return domains.of_exim(host, found.local_domains.value, hostname)
+    listed = domains.of_exim(host, found.local_domains.value, hostname)
+    return listed if isinstance(listed, Unknown) else Known(listed.value)
 
 
 async def _ask_postfix(host: Host) -> Fact[Mta | None]:

@@ -6,8 +6,16 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mailfix.firewall import AddressSet, Backend, Direction, Dump, Question, Verdict, judge
-from mailfix.firewall import read_ruleset
+from mailfix.firewall import (
+    AddressSet,
+    Backend,
+    Direction,
+    Dump,
+    Question,
+    Verdict,
+    judge,
+    read_ruleset,
+)
 from mailfix.model import Family
 from tests.kernel.rig import INTERFACE, LOCAL, MAIL_GID, MAIL_UID, Kernel, Probe, must_run
 
@@ -32,9 +40,7 @@ class Tally:
 
 
 def question(direction: Direction, family: Family, port: int) -> Question:
-    return Question(
-        direction, family, port, INTERFACE, LOCAL[family], uid=MAIL_UID, gid=MAIL_GID
-    )
+    return Question(direction, family, port, INTERFACE, LOCAL[family], uid=MAIL_UID, gid=MAIL_GID)
 
 
 def dumps() -> list[Dump]:
@@ -79,9 +85,7 @@ def compare(
     verdicts = [judge(ruleset, each) for each in questions]
     kernel.install_catcher()
     tally.rulesets += 1
-    found = [
-        line for verdict in verdicts for line in disagreements(kernel, verdict, chance, tally)
-    ]
+    found = [line for verdict in verdicts for line in disagreements(kernel, verdict, chance, tally)]
     if found:
         found.append("\n".join(dump.text for dump in texts if dump.text))
     return found

@@ -44,8 +44,14 @@ def run(*command: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a tool in the current namespace; never raises for its exit code."""
     environment = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     return subprocess.run(
-        command, input=text, capture_output=True, text=True, env=environment,
-        timeout=60, check=False, errors="replace",
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+        errors="replace",
     )
 
 
@@ -157,9 +163,7 @@ class Kernel:
                 with contextlib.suppress(PermissionError):
                     sender.sendto(packet, (address_text(question.family, probe.far), 0))
         return {
-            sequence
-            for sequence in self._drain_tun()
-            if start <= sequence < start + len(probes)
+            sequence for sequence in self._drain_tun() if start <= sequence < start + len(probes)
         }
 
     def _drain_tun(self) -> set[int]:

@@ -88,15 +88,19 @@ class Front(asyncio.DatagramProtocol):
 
     bad: BadDns
     upstream: Callable[[], socket.socket]
+    questions: list[bytes]
     transport: asyncio.DatagramTransport | None = None
-    asked: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def itself(self) -> Front:
+        """For the event loop, which wants a maker of protocols."""
+        return self
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.asked += 1
+        self.questions.append(data)
         task = asyncio.get_running_loop().create_task(self._answer(data, addr))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

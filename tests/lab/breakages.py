@@ -47,7 +47,7 @@ def blocked_25_v6(host: MailHost, internet: Internet) -> None:
 def blocked_25_nft(host: MailHost, internet: Internet) -> None:
     host.load_nft(
         "table inet guard { chain input { type filter hook input priority 0;\n"
-        "tcp dport 25 drop;\n} }\n"
+        "tcp dport 25 drop\n}\n}\n"
     )
 
 

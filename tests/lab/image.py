@@ -42,7 +42,7 @@ SKELETON = Path(__file__).with_name("skeleton")
 SETUP = Path(__file__).with_name("setup.sh")
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 BUILD_SECONDS = 1500.0
-LAYER_STEPS = """
+INSTALL = """
 set -e
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update
@@ -90,7 +90,7 @@ def lower_directories(layer: Layer = BASE) -> tuple[Path, ...]:
     if not base.exists():
         with locked(cache):
             build_base(base)
-    if not layer.packages:
+    if layer == BASE:
         return (base,)
     upper = cache / f"layer-{layer_key(layer)}"
     if not upper.exists():
@@ -108,7 +108,7 @@ def base_key() -> str:
 
 
 def layer_key(layer: Layer) -> str:
-    return hashlib.sha256(repr((base_key(), layer, LAYER_STEPS)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((base_key(), layer, INSTALL)).encode()).hexdigest()[:16]
 
 
 def skeleton_files() -> list[Path]:
@@ -157,7 +157,9 @@ def build_layer(final: Path, base: Path, layer: Layer) -> None:
     with ExitStack() as stack:
         mount_overlay(merged, (base,), upper, work)
         stack.callback(run, ("umount", str(merged)))
-        run_inside(merged, LAYER_STEPS + layer.setup, layer.packages)
+        if layer.packages:
+            run_inside(merged, INSTALL, layer.packages)
+        run_inside(merged, f"set -e\n{layer.setup}")
     upper.rename(final)
     shutil.rmtree(scratch)
 

@@ -42,7 +42,8 @@ BANNER_SECONDS = 10.0
 BAD_DNS_TABLE = f"""
 table inet bad_dns {{
     chain turn {{
-        type nat hook prerouting priority dstnat;
+        type nat hook prerouting priority dstnat
+        iifname != {HOST_DEVICE} accept
         meta l4proto {{ tcp, udp }} ip daddr {DNS_IPV4} th dport 53 dnat ip to {BAD_DNS_IPV4}
         meta l4proto {{ tcp, udp }} ip6 daddr {DNS_IPV6} th dport 53 dnat ip6 to {BAD_DNS_IPV6}
     }}
@@ -144,17 +145,17 @@ class Internet:
         """Replace the reverse names of an address; without names it has none."""
         self.publish(self.names.with_ptr(address, *names))
 
-    def break_dns(self, bad: BadDns) -> Front:
-        """From now on the host's name server is this one; the Front counts the questions."""
+    def break_dns(self, bad: BadDns) -> list[bytes]:
+        """From now on the host's name server is this one; the list grows by each UDP question."""
         self.mend_dns()
         if self._backstage is None:
             raise LabError("the Internet was not started")
         with ExitStack() as stack:
-            front = self._backstage.run(self._open_bad_dns(bad, stack))
+            questions = self._backstage.run(self._open_bad_dns(bad, stack))
             self.namespace.nft(BAD_DNS_TABLE)
             stack.callback(self.namespace.nft, "delete table inet bad_dns\n")
             self._bad_dns = stack.pop_all()
-        return front
+        return questions
 
     def mend_dns(self) -> None:
         """Take the bad name server away again."""
@@ -162,19 +163,20 @@ class Internet:
             self._bad_dns.close()
             self._bad_dns = None
 
-    async def _open_bad_dns(self, bad: BadDns, stack: ExitStack) -> Front:
+    async def _open_bad_dns(self, bad: BadDns, stack: ExitStack) -> list[bytes]:
         loop = asyncio.get_running_loop()
-        front = Front(bad, lambda: self._upstream(socket.SOCK_DGRAM))
+        questions: list[bytes] = []
         for address in (BAD_DNS_IPV4, BAD_DNS_IPV6):
             sock = self.namespace.socket(family_of(address), socket.SOCK_DGRAM)
             sock.bind((address, 53))
-            transport, _ = await loop.create_datagram_endpoint(lambda: front, sock=sock)
+            front = Front(bad, lambda: self._upstream(socket.SOCK_DGRAM), questions)
+            transport, _ = await loop.create_datagram_endpoint(front.itself, sock=sock)
             stack.callback(loop.call_soon_threadsafe, transport.close)
             if bad.trouble is not Trouble.TRUNCATED:
                 tcp = TcpFront(bad, lambda: self._upstream(socket.SOCK_STREAM))
                 server = await asyncio.start_server(tcp.talk, sock=self._listener(address, 53))
                 stack.callback(loop.call_soon_threadsafe, server.close)
-        return front
+        return questions
 
     def _upstream(self, kind: socket.SocketKind) -> socket.socket:
         sock = self.namespace.socket(socket.AF_INET, kind)
@@ -189,13 +191,13 @@ class Internet:
         """Drop what the host sends to this TCP port, as providers do; family is 4 or 6."""
         self._closed_ports.add((port, family))
         rules = "\n".join(
-            f'iifname "{HOST_DEVICE}" meta nfproto ipv{each} tcp dport {number} drop;'
+            f'iifname "{HOST_DEVICE}" meta nfproto ipv{each} tcp dport {number} drop'
             for number, each in sorted(self._closed_ports)
         )
         self.namespace.nft(
             "table inet provider\ndelete table inet provider\n"
             "table inet provider { chain out { type filter hook prerouting priority raw;\n"
-            f"{rules}\n}} }}\n"
+            f"{rules}\n}}\n}}\n"
         )
 
     def hide_behind_nat(self, private: str, public: str) -> None:
@@ -208,10 +210,14 @@ class Internet:
         self.namespace.nft(
             f"""
             table ip nat {{
-                chain towards {{ type nat hook output priority dstnat;
-                    ip daddr {public} dnat to {private}; }}
-                chain away {{ type nat hook input priority srcnat;
-                    ip saddr {private} snat to {public}; }}
+                chain towards {{
+                    type nat hook output priority -100
+                    ip daddr {public} dnat to {private}
+                }}
+                chain away {{
+                    type nat hook input priority 100
+                    ip saddr {private} snat to {public}
+                }}
             }}
             """
         )

@@ -144,6 +144,10 @@ class MailHost:
 
     # Working on the host
 
+    def enter(self) -> tuple[str, ...]:
+        """What goes before a command of this machine's to run it as root on the host."""
+        return ("nsenter", "--all", f"--target={self._leader}", "--")
+
     def run(
         self,
         command: Sequence[str],
@@ -158,10 +162,7 @@ class MailHost:
         """
         become = ("--reuid", user, "--regid", user, "--init-groups") if user else ()
         return subprocess.run(
-            (
-                *("nsenter", "--all", f"--target={self._leader}", "--"),
-                *("setpriv", "--pdeathsig", "KILL", *become, "--", *command),
-            ),
+            (*self.enter(), "setpriv", "--pdeathsig", "KILL", *become, "--", *command),
             input=text_in,
             stdin=subprocess.DEVNULL if text_in is None else None,
             capture_output=True,

@@ -106,7 +106,7 @@ class AddressSet:
 
     def networks(self, family_bits: int) -> Iterator[str]:
         """The set as prefixes, ascending; ``family_bits`` is 32 or 128."""
-        kind = ipaddress.IPv4Address if family_bits == 32 else ipaddress.IPv6Address  # noqa: PLR2004
+        kind = ipaddress.IPv4Address if family_bits == 32 else ipaddress.IPv6Address
         for first, last in self.intervals():
             for network in ipaddress.summarize_address_range(kind(first), kind(last)):
                 yield str(network)
@@ -127,9 +127,7 @@ EVERYWHERE = AddressSet((0, LINE_END))
 NOWHERE = AddressSet()
 
 
-def share_out(
-    space: AddressSet, claims: list[AddressSet]
-) -> tuple[list[AddressSet], AddressSet]:
+def share_out(space: AddressSet, claims: list[AddressSet]) -> tuple[list[AddressSet], AddressSet]:
     """Give each claim, in order, what of ``space`` no earlier claim took.
 
     Returns what each got, and what is left. n log n in the number of intervals.
@@ -162,7 +160,7 @@ def _share_out_overlapping(
     space: AddressSet, claims: list[AddressSet], intervals: list[tuple[int, int, int]]
 ) -> tuple[list[AddressSet], AddressSet]:
     """Sweep the line; the earliest claim that is open at a point gets it."""
-    import heapq  # noqa: PLC0415
+    import heapq
 
     pieces: list[list[tuple[int, int]]] = [[] for _ in claims]
     points = sorted({p for first, last, _ in intervals for p in (first, last + 1)})

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mailfix.firewall.addresses import EVERYWHERE, AddressSet
+from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.iptables_options import Option
 from mailfix.firewall.matches import (
     Address,
@@ -351,5 +351,3 @@ class Modules:
 
 
 _SET_SIDES = {"src": Side.SOURCE, "dst": Side.DESTINATION}
-
-ANY_ADDRESS = EVERYWHERE

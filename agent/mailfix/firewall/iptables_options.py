@@ -82,7 +82,7 @@ def options(line: str) -> list[Option]:
     while at < len(tokens):
         token = tokens[at]
         at += 1
-        if token == "!":  # noqa: S105
+        if token == "!":
             negated = True
             continue
         if token[:1] != "-":

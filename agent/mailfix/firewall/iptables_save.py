@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from mailfix.firewall.iptables_matches import Modules, general
 from mailfix.firewall.iptables_options import Option, options
 from mailfix.firewall.iptables_targets import read_target
-from mailfix.firewall.matches import AllOf, Constant, Match
+from mailfix.firewall.matches import Address, Match, Side, conditions
 from mailfix.firewall.protocols import address_and_mask
 from mailfix.firewall.ruleset import (
     Accept,
-    Backend,
     BaseChain,
     Block,
     Chain,
@@ -32,13 +31,16 @@ from mailfix.firewall.ruleset import (
     Uncertain,
     Verb,
 )
-from mailfix.firewall.matches import Address, Side
 from mailfix.model import Family
 
 MAX_RULE_LENGTH = 20_000
 """Characters. A rule of iptables with every option there is takes some 2,000."""
 
-_HOOKS = {hook.name: hook for hook in Hook}
+_HOOKS = {
+    hook.name: hook
+    for hook in (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
+}
+"""The built-in chains."""
 
 _PRIORITIES = {
     ("raw", Hook.PREROUTING): -300,
@@ -53,7 +55,7 @@ _PRIORITIES = {
     ("security", Hook.INPUT): 50,
     ("security", Hook.FORWARD): 50,
     ("security", Hook.OUTPUT): 50,
-} | {("mangle", hook): -150 for hook in Hook}
+} | {("mangle", hook): -150 for hook in _HOOKS.values()}
 """NF_IP_PRI_RAW and the like of linux/netfilter_ipv4.h."""
 
 _COUNTERS = re.compile(r"\[\d+:\d+\] ")
@@ -134,7 +136,7 @@ def _read_line(reading: _Reading, line: str) -> None:
 
 def _read_chain(table: _OpenTable, line: str) -> None:
     words = line[1:].split()
-    if len(words) < 2:  # noqa: PLR2004
+    if len(words) < 2:
         table.damage = table.damage or "a chain's line is damaged"
         return
     table.policies[words[0]] = words[1]
@@ -175,9 +177,7 @@ def _rule_steps(
 def _comment(line: str) -> str | None:
     if "--comment" not in line:
         return None
-    return next(
-        (option.values[0] for option in options(line) if option.name == "--comment"), None
-    )
+    return next((option.values[0] for option in options(line) if option.name == "--comment"), None)
 
 
 def _steps(modules: Modules, table: _OpenTable, found: Sequence[Option]) -> tuple[Step, ...]:
@@ -207,12 +207,8 @@ def _steps(modules: Modules, table: _OpenTable, found: Sequence[Option]) -> tupl
             verb = _verb(table, option, own)
         else:
             matches.append(modules.read(protocol, [option, *own]))
-    steps: list[Step] = [match for match in matches if not _always(match)]
-    return tuple(steps if verb is None else [*steps, verb])
-
-
-def _always(match: Match) -> bool:
-    return match == Constant(True) or match == AllOf(())
+    steps: tuple[Step, ...] = tuple(conditions(matches))
+    return steps if verb is None else (*steps, verb)
 
 
 def _own_options(found: Sequence[Option], at: int) -> tuple[list[Option], int]:
@@ -276,6 +272,3 @@ def _base(table: _OpenTable, name: str) -> BaseChain | None:
         return None
     verdict = Accept() if policy == "ACCEPT" else Block(policy)
     return BaseChain(hook, priority, verdict, nat=table.name == "nat")
-
-
-BACKENDS = (Backend.IPTABLES_LEGACY, Backend.IPTABLES_NFT)

@@ -51,9 +51,7 @@ def _space(question: Question) -> AddressSet:
     return internet(question.family) - AddressSet.of(numbers)
 
 
-def _blocked(
-    outcome: Outcome, blocked: AddressSet, space: AddressSet
-) -> tuple[Blocked, ...]:
+def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[Blocked, ...]:
     """Give each blocked address to the last rule that may have blocked it.
 
     The last one is certain: a rule that only may have blocked an address has let it go on to
@@ -73,9 +71,7 @@ def _blocked(
     return tuple(sorted(found, key=lambda each: -each.share))
 
 
-def _undecided(
-    outcome: Outcome, undecided: AddressSet, space: AddressSet
-) -> tuple[Undecided, ...]:
+def _undecided(outcome: Outcome, undecided: AddressSet, space: AddressSet) -> tuple[Undecided, ...]:
     by_reason: dict[tuple[str, RuleRef | None], list[AddressSet]] = {}
     for reason, place, addresses in outcome.doubts:
         doubtful = addresses & undecided

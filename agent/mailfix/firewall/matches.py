@@ -6,7 +6,7 @@ those for which it may hold. Where the two are the same the match is decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
@@ -55,9 +55,7 @@ def opposite(decision: Decision) -> Decision:
         return ALWAYS
     if decision.decided:
         return within(decision.certain.complement())
-    return Decision(
-        decision.possible.complement(), decision.certain.complement(), decision.reason
-    )
+    return Decision(decision.possible.complement(), decision.certain.complement(), decision.reason)
 
 
 def both(one: Decision, other: Decision) -> Decision:
@@ -147,6 +145,23 @@ class AllOf(Match):
             if decision is NEVER:
                 break
         return decision
+
+
+def one_of(matches: Iterable[Match]) -> Match:
+    """AnyOf, or the match itself where there is only one."""
+    found = tuple(matches)
+    return found[0] if len(found) == 1 else AnyOf(found)
+
+
+def conditions(matches: Iterable[Match]) -> Iterator[Match]:
+    """The single conditions that must all hold, each once, without those that always do."""
+    seen: set[Match] = set()
+    for match in matches:
+        parts = conditions(match.matches) if isinstance(match, AllOf) else (match,)
+        for part in parts:
+            if part not in seen and part != Constant(True):
+                seen.add(part)
+                yield part
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class View:
 
     def __init__(self, question: Question, packet: Packet, hook: Hook) -> None:
         incoming = question.direction is Direction.IN
-        sending = hook in (Hook.OUTPUT, Hook.POSTROUTING)
+        sending = hook in (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS)
         self.question = question
         self.packet = packet
         self.far_side = Side.SOURCE if incoming else Side.DESTINATION

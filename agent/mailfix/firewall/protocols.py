@@ -172,7 +172,7 @@ def masked(address: int, mask: int, bits: int) -> AddressSet:
 
 def address_and_mask(text: str) -> AddressSet:
     """``192.0.2.1``, ``192.0.2.0/24``, ``10.0.0.1/255.0.255.0``; ValueError for anything else."""
-    import ipaddress  # noqa: PLC0415
+    import ipaddress
 
     address, slash, mask = text.partition("/")
     if slash and not mask.isdecimal():

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mailfix.firewall.ipset import IpSet, read_ipsets, set_match
 from mailfix.firewall.iptables_matches import Modules
-from mailfix.firewall.iptables_save import read_save
-from mailfix.firewall.ruleset import Backend, Dump, Gap, Ruleset, Table
+from mailfix.firewall.iptables_save import SavedTables, read_save
+from mailfix.firewall.matches import Undecidable
+from mailfix.firewall.nft_json import NftTable, read_nft
+from mailfix.firewall.ruleset import (
+    Backend,
+    Chain,
+    Dump,
+    Gap,
+    Rule,
+    Ruleset,
+    Step,
+    Table,
+    Uncertain,
+)
+from mailfix.model import Family
+
+TableKey = tuple[Family | None, str]
 
 
 def read_ruleset(dumps: Iterable[Dump]) -> Ruleset:
@@ -18,18 +34,86 @@ def read_ruleset(dumps: Iterable[Dump]) -> Ruleset:
         if dump.backend is Backend.IPSET:
             sets |= read_ipsets(dump.text)
     modules = Modules(lambda name, sides: set_match(sets, name, sides))
-    tables: list[Table] = []
+    saves = [(dump, read_save(dump, modules)) for dump in texts if dump.backend in _SAVED]
+    native: list[NftTable] = []
     gaps: list[Gap] = []
     for dump in texts:
-        if dump.backend in (Backend.IPTABLES_LEGACY, Backend.IPTABLES_NFT):
-            saved = read_save(dump, modules)
-            tables += saved.tables
-            gaps += saved.gaps
-            gaps += (
-                Gap(dump.backend, dump.family, f"table {name} can only be shown by nft")
-                for name in saved.incompatible
-            )
-        elif dump.backend is Backend.NFT:
-            native = '"table"' in dump.text.replace('"table": {"family": "ip", "name": "filter"','')
-            gaps += [Gap(Backend.NFT, None, "native nft rules are not understood yet")] * 0
-    return Ruleset(tuple(tables), tuple(gaps))
+        if dump.backend is Backend.NFT:
+            tables, nft_gaps = read_nft(dump.text)
+            native += tables
+            gaps += nft_gaps
+    gaps += _save_gaps(saves, native)
+    return Ruleset(tuple(_merged([save for _, save in saves], native)), tuple(gaps))
+
+
+_SAVED = (Backend.IPTABLES_LEGACY, Backend.IPTABLES_NFT)
+
+
+def _save_gaps(saves: Sequence[tuple[Dump, SavedTables]], native: Sequence[NftTable]) -> list[Gap]:
+    """What the saves leave open and no other text answers."""
+    shown_by_nft = {(each.table.family, each.table.name) for each in native}
+    legacy_read = {dump.family for dump, _ in saves if dump.backend is Backend.IPTABLES_LEGACY}
+    gaps: list[Gap] = []
+    for dump, saved in saves:
+        gaps += saved.gaps
+        for name in saved.incompatible:
+            if (dump.family, name) not in shown_by_nft:
+                reason = f"table {name} can only be shown by nft"
+                gaps.append(Gap(dump.backend, dump.family, reason))
+        if saved.legacy_present and dump.family not in legacy_read:
+            reason = "there are iptables-legacy tables that were not read"
+            gaps.append(Gap(Backend.IPTABLES_LEGACY, dump.family, reason))
+    return gaps
+
+
+def _merged(saves: Sequence[SavedTables], native: Sequence[NftTable]) -> list[Table]:
+    """Each table once: those of iptables-nft appear in the save and in nft's list."""
+    by_key: dict[TableKey, NftTable] = {
+        (each.table.family, each.table.name): each for each in native
+    }
+    tables: list[Table] = []
+    for saved in saves:
+        for table in saved.tables:
+            twin = None
+            if table.backend is Backend.IPTABLES_NFT:
+                twin = by_key.pop((table.family, table.name), None)
+            tables.append(table if twin is None else _joined(table, twin))
+    return tables + [each.table for each in by_key.values()]
+
+
+def _joined(saved: Table, twin: NftTable) -> Table:
+    """One table from both views.
+
+    nft hides what extensions ask, the save shows native rules wrongly. Rules and chains that only
+    nft knows stay nft's.
+    """
+    chains: dict[str, Chain] = dict(twin.table.chains)
+    for name, chain in saved.chains.items():
+        other = chains.get(name)
+        chains[name] = chain if other is None else _joined_chain(chain, other, twin)
+    return replace(saved, chains=chains)
+
+
+def _joined_chain(saved: Chain, listed: Chain, twin: NftTable) -> Chain:
+    hidden, counted = twin.hidden[listed.name], twin.counted[listed.name]
+    if len(saved.rules) != len(listed.rules):
+        made_by_iptables = len(hidden | counted) == len(listed.rules)
+        return saved if made_by_iptables else listed
+    rules = tuple(
+        one if at in hidden or _same(one, other) or (at in counted and not _clear(other)) else other
+        for at, (one, other) in enumerate(zip(saved.rules, listed.rules, strict=True))
+    )
+    return replace(saved, rules=rules)
+
+
+def _same(one: Rule, other: Rule) -> bool:
+    return one.steps == other.steps or set(one.steps) == set(other.steps)
+
+
+def _clear(rule: Rule) -> bool:
+    """Whether nft shows everything that the rule does."""
+    return not any(_unclear(step) for step in rule.steps)
+
+
+def _unclear(step: Step) -> bool:
+    return isinstance(step, (Undecidable, Uncertain))

@@ -27,11 +27,13 @@ class Backend(StrEnum):
 class Hook(StrEnum):
     """Where netfilter asks the base chains, in the names of nft(8)."""
 
+    INGRESS = "ingress"
     PREROUTING = "prerouting"
     INPUT = "input"
     FORWARD = "forward"
     OUTPUT = "output"
     POSTROUTING = "postrouting"
+    EGRESS = "egress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +193,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class BaseChain:
-    """A chain's place on a hook. ``family`` None is nft's inet: both."""
+    """A chain's place on a hook. ``devices`` are those of an ingress or egress hook."""
 
     hook: Hook
     priority: int
     policy: Accept | Block
     nat: bool = False
+    devices: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``family`` is None for nft's inet, which sees both."""
+    """``family`` is None for nft's inet and netdev, which see both."""
 
     backend: Backend
     family: Family | None
@@ -237,9 +240,7 @@ class Table:
         text = f"policy {'drop' if blocks else 'accept'}"
         if self.backend is not Backend.NFT:
             text = f"-P {chain.name} {'DROP' if blocks else 'ACCEPT'}"
-        return RuleRef(
-            self.backend, self.family, self.name, chain.name, None, None, text, None
-        )
+        return RuleRef(self.backend, self.family, self.name, chain.name, None, None, text, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The answer: which part of the Internet gets through, is blocked by which rule, or is not known."""
+"""The answer: which part of the Internet gets through, which rule blocks which, what is open."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ MAX_EFFORT = 3_000_000
 """Rules looked at for one question, and intervals moved, before giving up."""
 
 HOOKS = {
-    Direction.IN: (Hook.PREROUTING, Hook.INPUT),
-    Direction.OUT: (Hook.OUTPUT, Hook.POSTROUTING),
+    Direction.IN: (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT),
+    Direction.OUT: (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS),
 }
 
 _BACKEND_ORDER = {Backend.IPTABLES_LEGACY: 0, Backend.IPTABLES_NFT: 1, Backend.NFT: 2}
@@ -173,6 +173,7 @@ class Walk:
             if table.serves(self.question.family)
             for chain in table.chains.values()
             if chain.base is not None and chain.base.hook is self._hook
+            if chain.base.devices is None or self.question.interface in chain.base.devices
         ]
         return sorted(found, key=lambda each: (each[2].priority, _BACKEND_ORDER[each[0].backend]))
 
@@ -430,6 +431,6 @@ def _changed(packet: Packet, step: Step) -> Packet:
 
 
 def _marked(mark: int | None, value: int, mask: int) -> int | None:
-    if mask == 0xFFFFFFFF:  # noqa: PLR2004
+    if mask == 0xFFFFFFFF:
         return value
     return None if mark is None else (mark & ~mask & 0xFFFFFFFF) ^ value

@@ -47,7 +47,7 @@ def listening(ports: Collection[int]) -> Fact[tuple[ListeningSocket, ...]]:
                 entry.laddr.ip, entry.laddr.port, entry.family == socket.AF_INET6, entry.pid
             )
             for entry in connections
-            if entry.status == psutil.CONN_LISTEN and entry.laddr.port in ports
+            if entry.status == psutil.CONN_LISTEN and entry.laddr and entry.laddr.port in ports
         )
     )
 

@@ -122,7 +122,9 @@ def _unanswered(dialogue: Dialogue, required: bool, all_of_them: Sequence[Dialog
     if required:
         meaning = f"{seen}: a firewall in front of the host, or its own, blocks it"
         return PortResult(dialogue, state, Status.FAIL, meaning)
-    return PortResult(dialogue, state, Status.PASS, f"{seen}: not offered")
+    return PortResult(
+        dialogue, state, Status.PASS, f"{seen}: not offered, or kept closed by a firewall"
+    )
 
 
 def _doubt(dialogue: Dialogue, all_of_them: Sequence[Dialogue]) -> str:
@@ -250,7 +252,7 @@ def _certificate_doubts(question: Question, tls: Tls) -> list[str]:
         doubts.append(f"the certificate does not verify: {tls.complaint}")
     if certificate is None:
         return [*doubts, "the certificate cannot be read"]
-    if not names.is_for(certificate, question.target):
+    if not question.target.is_address and not names.is_for(certificate, question.target):
         doubts.append(f"the certificate is not for {question.target.host}")
     if certificate.not_after < question.now:
         doubts.append("the certificate has expired")

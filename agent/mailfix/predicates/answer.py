@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from mailfix.model import Status, Subject
+
+Words: TypeAlias = Mapping[str, str | int]
+Evidence: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +22,22 @@ class Answer:
 
     status: Status
     subject: Subject
-    words: Mapping[str, str | int] = field(default_factory=dict)
-    evidence: tuple[str, ...] = ()
+    words: Words = field(default_factory=dict)
+    evidence: Evidence = ()
     reason: str = ""
     advice: str | None = None
     fixable: bool = True
 
 
-def passed(subject: Subject, evidence: tuple[str, ...] = (), **words: str | int) -> Answer:
-    return Answer(Status.PASS, subject, words, evidence)
+def passed(subject: Subject, words: Words | None = None, evidence: Evidence = ()) -> Answer:
+    return Answer(Status.PASS, subject, words or {}, evidence)
 
 
-def failed(subject: Subject, evidence: tuple[str, ...] = (), **words: str | int) -> Answer:
-    return Answer(Status.FAIL, subject, words, evidence)
+def failed(
+    subject: Subject, words: Words | None = None, evidence: Evidence = (), *, fixable: bool = True
+) -> Answer:
+    return Answer(Status.FAIL, subject, words or {}, evidence, fixable=fixable)
 
 
-def unknown(subject: Subject, reason: str, evidence: tuple[str, ...] = ()) -> Answer:
+def unknown(subject: Subject, reason: str, evidence: Evidence = ()) -> Answer:
     return Answer(Status.UNKNOWN, subject, {}, evidence, reason)

@@ -11,14 +11,8 @@ from mailfix.predicates.answer import Answer, failed, passed
 def configuration_valid(exim_validity: tuple[Validity, ...]) -> Iterator[Answer]:
     """Exim accepts its configuration, and the one that the next restart will make."""
     for verdict in exim_validity:
-        subject = {"when": verdict.when}
+        words = {"when": verdict.when, "file": verdict.file, "complaint": verdict.complaint}
         if verdict.valid:
-            yield passed(subject, when=verdict.when, file=verdict.file)
+            yield passed({"when": verdict.when}, words)
         else:
-            yield failed(
-                subject,
-                (verdict.complaint,),
-                when=verdict.when,
-                file=verdict.file,
-                complaint=verdict.complaint,
-            )
+            yield failed({"when": verdict.when}, words, (verdict.complaint,))

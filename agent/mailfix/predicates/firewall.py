@@ -38,7 +38,7 @@ def inbound_open(
         if port not in verdicts or port not in served:
             continue
         if _closed_with_a_tls_sibling(verdicts, port):
-            yield passed(_subject(verdicts[port]), **_words(verdicts[port]))
+            yield passed(_subject(verdicts[port]), _words(verdicts[port]))
         else:
             yield _judged(verdicts[port])
 
@@ -78,13 +78,13 @@ def _judged(verdict: PortVerdict) -> Answer:
         + [f"{share(each.share)} undecided: {each.reason}" for each in verdict.doubts[:10]]
     )
     if faults:
-        return failed(_subject(verdict), evidence, **_words(verdict))
+        return failed(_subject(verdict), _words(verdict), evidence)
     if doubt > 1 - WHOLE:
         reason = f"the firewall's verdict on {_port(verdict)} is undecided for {share(doubt)} of "
         return unknown(
             _subject(verdict), f"{reason}the Internet: {verdict.doubts[0].reason}", evidence
         )
-    return passed(_subject(verdict), evidence, **_words(verdict))
+    return passed(_subject(verdict), _words(verdict), evidence)
 
 
 def _port(verdict: PortVerdict) -> str:

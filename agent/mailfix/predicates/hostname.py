@@ -25,9 +25,9 @@ def fully_qualified(
     if not has_mta(servers):
         return
     if fqdn is None or fqdn.startswith("localhost."):
-        yield failed({}, _places(names), name=names.kernel)
+        yield failed({}, {"name": names.kernel}, _places(names))
     else:
-        yield passed({}, _places(names), name=fqdn)
+        yield passed({}, {"name": fqdn}, _places(names))
 
 
 def _places(names: HostNames) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def kept_at_boot(servers: tuple[MailServer, ...], names: HostNames) -> Iterator[
         case Known(str(kept)) if has_mta(servers):
             same = kept.lower().rstrip(".") == names.kernel.lower().rstrip(".")
             words = {"name": names.kernel, "kept": kept}
-            yield passed({}, **words) if same else failed({}, **words)
+            yield passed({}, words) if same else failed({}, words)
 
 
 def not_bare_domain(
@@ -65,13 +65,13 @@ def not_bare_domain(
     if not has_mta(servers) or fqdn is None or fqdn_records is None:
         return
     if fqdn.count(".") == 1:
-        yield failed({}, (f"{fqdn} has no label before its domain",), name=fqdn)
+        yield failed({}, {"name": fqdn}, (f"{fqdn} has no label before its domain",))
         return
     match fqdn_records.zone_apex, fqdn_records.has_mx:
         case Known(True), Known(True):
-            yield failed({}, (f"{fqdn} is a zone of its own and has MX records",), name=fqdn)
+            yield failed({}, {"name": fqdn}, (f"{fqdn} is a zone of its own and has MX records",))
         case (Known(False), _) | (_, Known(False)):
-            yield passed({}, name=fqdn)
+            yield passed({}, {"name": fqdn})
         case (Unknown(reason), _) | (_, Unknown(reason)):
             yield unknown({}, reason)
 
@@ -92,12 +92,12 @@ def resolves(
         fact.reason for fact in (fqdn_records.ipv4, fqdn_records.ipv6) if isinstance(fact, Unknown)
     ]
     if found:
-        yield passed({}, name=fqdn, addresses=", ".join(found))
+        yield passed({}, {"name": fqdn, "addresses": ", ".join(found)})
     elif unread:
         yield unknown({}, unread[0])
     else:
         state = "no address records" if fqdn_records.exists else "no such name (NXDOMAIN)"
-        yield failed({}, (f"DNS: {fqdn}: {state}",), name=fqdn, state=state)
+        yield failed({}, {"name": fqdn, "state": state}, (f"DNS: {fqdn}: {state}",))
 
 
 def banner_matches(
@@ -108,19 +108,19 @@ def banner_matches(
 ) -> Iterator[Answer]:
     """The name in the SMTP greeting is the host's own, or one that its PTR set confirms."""
     on_port = [greeting for greeting in greetings if greeting.port == 25]
-    if mta is None or not on_port:
+    if mta is None or fqdn is None or not on_port:
         return
     heard = next((greeting for greeting in on_port if greeting.speaks == "smtp"), None)
     if heard is None:
         if not any(greeting.text for greeting in on_port):
-            yield unknown({"port": 25}, "the server on tcp/25 did not greet within 3 seconds")
+            yield unknown({"port": 25}, "the server on tcp/25 did not greet this host itself")
         return
     evidence = (f"greeting: {heard.text.splitlines()[0][:200]}",)
-    words = {"banner": heard.name or "(no host name)", "name": fqdn or "(none)"}
+    words = {"banner": heard.name or "(no host name)", "name": fqdn}
     if heard.name is not None and heard.name in {fqdn, *_confirmed_names(reverse_dns)}:
-        yield passed({"port": 25}, evidence, **words)
+        yield passed({"port": 25}, words, evidence)
     else:
-        yield failed({"port": 25}, evidence, **words)
+        yield failed({"port": 25}, words, evidence)
 
 
 def _confirmed_names(reverse_dns: PerFamily[ReverseDns | None]) -> Iterator[str]:

@@ -33,18 +33,20 @@ def address_present(
         return
     own = _own(addresses)
     if own:
-        yield passed({}, state=f"the host has {', '.join(own)}")
+        yield passed({}, {"state": f"the host has {', '.join(own)}"})
         return
     published = fqdn_records.ipv6 if fqdn_records else Known(())
     match default_route.ipv6, published:
         case Known(True), _:
-            yield failed({}, ("there is an IPv6 default route",), why="it has an IPv6 route")
+            yield failed({}, {"why": "it has an IPv6 route"}, ("there is an IPv6 default route",))
         case _, Known(tuple(names)) if names:
-            yield failed({}, (f"AAAA: {', '.join(names)}",), why="DNS publishes an AAAA record")
+            yield failed(
+                {}, {"why": "DNS publishes an AAAA record"}, (f"AAAA: {', '.join(names)}",)
+            )
         case (Unknown(reason), _) | (_, Unknown(reason)):
             yield unknown({}, reason)
         case _:
-            yield passed({}, state="the host has no IPv6 at all, so mail goes over IPv4 at once")
+            yield passed({}, {"state": "the host has no IPv6 at all, so mail goes over IPv4"})
 
 
 def route_present(
@@ -58,9 +60,9 @@ def route_present(
         case Unknown(reason):
             yield unknown({}, reason)
         case Known(True):
-            yield passed({}, addresses=", ".join(own))
+            yield passed({}, {"addresses": ", ".join(own)})
         case _:
-            yield failed({}, (f"addresses: {', '.join(own)}",), addresses=", ".join(own))
+            yield failed({}, {"addresses": ", ".join(own)}, (f"addresses: {', '.join(own)}",))
 
 
 def published_is_served(
@@ -81,4 +83,4 @@ def published_is_served(
             words = {"name": fqdn_records.name, "addresses": ", ".join(published)}
             served = any(serves(listener, Family.IPV6, addresses) for listener in on_port)
             answer = passed if served else failed
-            yield answer({"port": 25}, evidence, **words)
+            yield answer({"port": 25}, words, evidence)

@@ -16,15 +16,20 @@ from mailfix.facts import (
     Reach,
 )
 from mailfix.model import Family
-from mailfix.predicates.answer import Answer, failed, passed, unknown
+from mailfix.predicates.answer import Answer, Words, failed, passed, unknown
 from mailfix.predicates.services import has_mta, mta_runs
 
 WILDCARDS = ("0.0.0.0", "::")
 MAIL_PROCESSES = frozenset(
-    "exim exim4 master smtpd sendmail sendmail-mta dovecot imap-login pop3-login "
-    "submission-login couriertcpd cyrmaster imapd pop3d".split()
+    {
+        *("exim", "exim4", "master", "smtpd", "sendmail", "sendmail-mta"),
+        *("dovecot", "imap-login", "pop3-login", "submission-login"),
+        *("couriertcpd", "cyrmaster", "imapd", "pop3d"),
+    }
 )
-PROXIES = frozenset("haproxy nginx stunnel stunnel4 docker-proxy systemd envoy traefik".split())
+PROXIES = frozenset(
+    {"haproxy", "nginx", "stunnel", "stunnel4", "docker-proxy", "systemd", "envoy", "traefik"}
+)
 SPOKEN = {25: "smtp", 465: "smtp", 587: "smtp", 143: "imap", 110: "pop3"}
 
 
@@ -68,9 +73,9 @@ def smtp_port(
     on_port = [listener for listener in listeners if listener.port == port]
     evidence = tuple(describe(listener) for listener in on_port or listeners)
     if on_port:
-        yield passed({"port": port}, evidence, port=port)
+        yield passed({"port": port}, {"port": port}, evidence)
     else:
-        yield failed({"port": port}, evidence, port=port)
+        yield failed({"port": port}, {"port": port}, evidence)
 
 
 def beyond_loopback(
@@ -86,11 +91,11 @@ def beyond_loopback(
     families = {each.family for each in addresses} or {Family.IPV4}
     family = Family.IPV4 if Family.IPV4 in families else Family.IPV6
     evidence = tuple(describe(listener) for listener in on_port)
-    words = {"port": port, "where": ", ".join(sorted({each.address for each in on_port}))}
+    words: Words = {"port": port, "where": ", ".join(sorted({each.address for each in on_port}))}
     if any(serves(listener, family, addresses) for listener in on_port):
-        yield passed({"port": port}, evidence, **words)
+        yield passed({"port": port}, words, evidence)
     else:
-        yield failed({"port": port}, evidence, **words)
+        yield failed({"port": port}, words, evidence)
 
 
 def configured_endpoints(
@@ -102,15 +107,20 @@ def configured_endpoints(
     exim_runs = any(server.name == "exim" and server.running for server in servers)
     if exim_settings is None or not exim_runs:
         return
-    for endpoint in exim_settings.endpoints:
-        if endpoint.port not in MAIL_PORTS:
-            continue
-        where = endpoint.address or "every address"
-        subject = {"port": endpoint.port, "address": endpoint.address or "*"}
-        if any(_takes(listener, endpoint) for listener in listeners):
-            yield passed(subject, where=where, port=endpoint.port)
-        else:
-            yield failed(subject, where=where, port=endpoint.port)
+    wanted = [each for each in exim_settings.endpoints if each.port in MAIL_PORTS]
+    for port in sorted({endpoint.port for endpoint in wanted}):
+        on_port = [endpoint for endpoint in wanted if endpoint.port == port]
+        missing = [
+            endpoint
+            for endpoint in on_port
+            if not any(_takes(listener, endpoint) for listener in listeners)
+        ]
+        words: Words = {"port": port, "where": _addresses(missing or on_port)}
+        yield failed({"port": port}, words) if missing else passed({"port": port}, words)
+
+
+def _addresses(endpoints: list[Endpoint]) -> str:
+    return ", ".join(endpoint.address or "every address" for endpoint in endpoints)
 
 
 def _takes(listener: Listener, endpoint: Endpoint) -> bool:
@@ -137,11 +147,11 @@ def _holder(port: int, listeners: list[Listener], heard: list[Greeting]) -> Answ
     evidence = tuple(describe(listener) for listener in listeners)
     evidence += tuple(f"it greets with: {each.text[:200]}" for each in heard if each.text)
     names = {listener.process for listener in listeners}
-    words = {"port": port, "process": ", ".join(sorted(name or "?" for name in names))}
+    words: Words = {"port": port, "process": ", ".join(sorted(name or "?" for name in names))}
     if names <= MAIL_PROCESSES or any(each.speaks == SPOKEN.get(port) for each in heard):
-        return passed(subject, evidence, **words)
+        return passed(subject, words, evidence)
     if None in names:
         return unknown(subject, f"the process that holds tcp/{port} is not told to us", evidence)
     if port not in SPOKEN and names <= PROXIES:
-        return passed(subject, evidence, **words)
-    return failed(subject, evidence, **words)
+        return passed(subject, words, evidence)
+    return failed(subject, words, evidence)

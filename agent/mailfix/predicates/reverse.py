@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from mailfix.facts import Mta, NameRecords, Outgoing, ReverseDns
+from mailfix.facts import Mta, NameRecords, Outgoing, PtrName, ReverseDns
 from mailfix.model import Family, Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 
@@ -39,30 +39,32 @@ def _names(reverse_dns: ReverseDns) -> str:
 
 def present(mta: Mta | None, reverse_dns: ReverseDns | None, family: Family) -> Iterator[Answer]:
     """The outgoing address has a PTR record."""
-    if reverse_dns is None or not _sends(mta, family):
+    if mta is None or reverse_dns is None or not _sends(mta, family):
         return
     words = {"address": reverse_dns.address, "names": _names(reverse_dns)}
     pointer = ipaddress.ip_address(reverse_dns.address).reverse_pointer
     if reverse_dns.names:
-        yield passed(_subject(family, reverse_dns), **words)
+        yield passed(_subject(family, reverse_dns), words)
     else:
-        yield failed(_subject(family, reverse_dns), (f"DNS: no PTR at {pointer}",), **words)
+        evidence = (f"DNS: no PTR at {pointer}",)
+        fixable = mta.server == "exim"
+        yield failed(_subject(family, reverse_dns), words, evidence, fixable=fixable)
 
 
 def confirmed(mta: Mta | None, reverse_dns: ReverseDns | None, family: Family) -> Iterator[Answer]:
     """One of the PTR names leads back to the address (forward-confirmed, RFC 8601 3)."""
-    if reverse_dns is None or not reverse_dns.names or not _sends(mta, family):
+    if mta is None or reverse_dns is None or not reverse_dns.names or not _sends(mta, family):
         return
     subject = _subject(family, reverse_dns)
     words = {"address": reverse_dns.address, "names": _names(reverse_dns)}
     leads = [name.leads_to for name in reverse_dns.names]
     unread = [fact.reason for fact in leads if isinstance(fact, Unknown)]
     if any(_includes(fact.value, reverse_dns.address) for fact in leads if isinstance(fact, Known)):
-        yield passed(subject, **words)
+        yield passed(subject, words)
     elif unread:
         yield unknown(subject, unread[0])
     else:
-        yield failed(subject, _leads(reverse_dns), **words)
+        yield failed(subject, words, _leads(reverse_dns), fixable=mta.server == "exim")
 
 
 def _includes(addresses: tuple[str, ...], address: str) -> bool:
@@ -80,17 +82,28 @@ def _leads(reverse_dns: ReverseDns) -> tuple[str, ...]:
 def matches_helo(
     mta: Mta | None, reverse_dns: ReverseDns | None, family: Family
 ) -> Iterator[Answer]:
-    """The name in HELO is one of the PTR set."""
-    if mta is None or reverse_dns is None or not reverse_dns.names or not _sends(mta, family):
+    """The name in HELO is one of the PTR set.
+
+    Silent where another rule names the cause: a HELO that is no full name, a PTR set that does not
+    lead back or that the provider made.
+    """
+    if mta is None or reverse_dns is None or not _sends(mta, family):
+        return
+    if all(_is_told_elsewhere(name, reverse_dns.address) for name in reverse_dns.names):
         return
     subject = _subject(family, reverse_dns)
     match mta.helo:
         case Unknown(reason):
             yield unknown(subject, reason)
-        case Known(helo):
+        case Known(helo) if "." in helo:
             words = {"address": reverse_dns.address, "names": _names(reverse_dns), "helo": helo}
             same = helo in {name.name for name in reverse_dns.names}
-            yield passed(subject, **words) if same else failed(subject, **words)
+            yield passed(subject, words) if same else failed(subject, words)
+
+
+def _is_told_elsewhere(name: PtrName, address: str) -> bool:
+    astray = isinstance(name.leads_to, Known) and not _includes(name.leads_to.value, address)
+    return astray or is_generic(name.name, address)
 
 
 def not_generic(
@@ -102,7 +115,7 @@ def not_generic(
     words = {"address": reverse_dns.address, "names": _names(reverse_dns)}
     generic = all(is_generic(name.name, reverse_dns.address) for name in reverse_dns.names)
     answer = failed if generic else passed
-    yield answer(_subject(family, reverse_dns), **words)
+    yield answer(_subject(family, reverse_dns), words)
 
 
 def is_generic(name: str, address: str) -> bool:
@@ -139,10 +152,15 @@ def _spells_ipv6(name: str, address: ipaddress.IPv6Address) -> bool:
 def helo_leads_back(
     mta: Mta | None, helo_records: NameRecords | None, outgoing: Outgoing | None, family: Family
 ) -> Iterator[Answer]:
-    """The name in HELO is fully qualified and leads to the outgoing address (RFC 5321 4.1.4)."""
+    """The name in HELO is fully qualified and leads to the outgoing address (RFC 5321 4.1.4).
+
+    A name without any address is told once, for IPv4.
+    """
     if mta is None or helo_records is None or outgoing is None or not _sends(mta, family):
         return
     helo = helo_records.name
+    if family is Family.IPV6 and helo_records.ipv4 == helo_records.ipv6 == Known(()):
+        return
     subject = {"family": family.value, "helo": helo}
     found = helo_records.addresses(family)
     if isinstance(outgoing.public, Unknown):
@@ -154,4 +172,4 @@ def helo_leads_back(
         shown = ", ".join(found.value) or "no address"
         words = {"helo": helo, "address": address, "found": shown, "family": family.label}
         same = "." in helo and _includes(found.value, address)
-        yield passed(subject, **words) if same else failed(subject, **words)
+        yield passed(subject, words) if same else failed(subject, words)

@@ -22,7 +22,7 @@ def mta_runs(servers: tuple[MailServer, ...]) -> bool:
 def installed(servers: tuple[MailServer, ...]) -> Iterator[Answer]:
     """An MTA is installed."""
     names = ", ".join(server.name for server in servers if server.role is Role.MTA)
-    yield passed({}, names=names) if names else failed({})
+    yield passed({}, {"names": names}) if names else failed({})
 
 
 def running(servers: tuple[MailServer, ...]) -> Iterator[Answer]:
@@ -30,9 +30,9 @@ def running(servers: tuple[MailServer, ...]) -> Iterator[Answer]:
     for server in servers:
         subject = {"server": server.name}
         if server.running:
-            yield passed(subject, server=server.name)
+            yield passed(subject, {"server": server.name})
         elif _is_meant_to_run(server, servers):
-            yield failed(subject, server=server.name, unit=server.unit or server.name)
+            yield failed(subject, {"server": server.name, "unit": server.unit or server.name})
 
 
 def _is_meant_to_run(server: MailServer, servers: tuple[MailServer, ...]) -> bool:
@@ -53,6 +53,6 @@ def enabled(servers: tuple[MailServer, ...]) -> Iterator[Answer]:
             case Unknown(reason):
                 yield unknown(subject, f"{server.name}: {reason}")
             case Known(True):
-                yield passed(subject, **words)
+                yield passed(subject, words)
             case Known(_):
-                yield failed(subject, **words)
+                yield failed(subject, words)

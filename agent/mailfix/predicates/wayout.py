@@ -73,9 +73,9 @@ def mail_server_reached(
     words = {"family": family.label}
     match closed_by(way_out, firewall):
         case Closed.NOBODY:
-            yield passed(subject, evidence, **words)
+            yield passed(subject, words, evidence)
         case Closed.NETWORK:
-            yield failed(subject, evidence, **words)
+            yield failed(subject, words, evidence)
         case Closed.UNDECIDED:
             yield unknown(
                 subject,
@@ -100,9 +100,9 @@ def not_blocked_by_provider(
     subject = {"family": family.value}
     match closed_by(way_out, firewall):
         case Closed.NOBODY:
-            yield passed(subject, **words)
+            yield passed(subject, words)
         case Closed.PROVIDER:
-            yield failed(subject, _evidence(way_out), **words)
+            yield failed(subject, words, _evidence(way_out))
 
 
 def route_out(mta: Mta | None, outgoing: PerFamily[Outgoing | None]) -> Iterator[Answer]:
@@ -110,4 +110,4 @@ def route_out(mta: Mta | None, outgoing: PerFamily[Outgoing | None]) -> Iterator
     if mta is None:
         return
     routed = [family.label for family in Family if outgoing.of(family) != Known(None)]
-    yield passed({}, families=" and ".join(routed)) if routed else failed({})
+    yield passed({}, {"families": " and ".join(routed)}) if routed else failed({})

@@ -7,6 +7,7 @@ import ipaddress
 import re
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mailfix.facts import Endpoint, EximSettings, EximSource, Layout, Mta, Validity
@@ -32,6 +33,7 @@ OPTIONS = (
     "+local_domains",
 )
 _SECTION = re.compile(r"(\S+) (transport|router):")
+_TIME_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (\[\d+\] )?")
 _CONSTANT_HELO = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 _SERVICE_PORTS = {"smtp": 25, "smtps": 465, "ssmtp": 465, "submissions": 465, "submission": 587}
 _NAMES_FOR_HOSTNAME = ("$primary_hostname", "${primary_hostname}", "$smtp_active_hostname")
@@ -219,7 +221,7 @@ def listen_options(options: dict[str, str], arguments: tuple[str, ...]) -> tuple
     """Return local_interfaces and the ports (exim specification, chapter 13.4, option -oX)."""
     interfaces = options.get("local_interfaces", "")
     ports = split_list(options.get("daemon_smtp_ports", "smtp"))
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in pairwise(arguments):
         if flag == "-oX":
             items = split_list(value)
             if value.startswith("<") or any("." in item or ":" in item for item in items):
@@ -355,4 +357,5 @@ def judged(output: Output, file: str, when: str) -> Validity:
     lines = (output.stderr + "\n" + output.stdout).splitlines()
     start = next((n for n, line in enumerate(lines) if "onfiguration" in line), 0)
     complaint = " ".join(line.strip() for line in lines[start : start + 3] if line.strip())
+    complaint = _TIME_STAMP.sub("", complaint)
     return Validity(file, False, complaint[:500] or output.complaint, when)

@@ -13,6 +13,7 @@ from mailfix.firewall import (
     Direction,
     Dump,
     Question,
+    RuleRef,
     Ruleset,
     Verdict,
     judge,
@@ -85,9 +86,10 @@ async def _nft(host: Host) -> Fact[tuple[Dump, ...]]:
     """Native tables come from nft, those of iptables-nft from the save text (see nft_json)."""
     if not host.has_program("nft"):
         return await _nft_without_its_tool(host)
-    told, *saved = await asyncio.gather(
+    told, ipv4, ipv6 = await asyncio.gather(
         host.run("nft", "-j", "list", "ruleset", timeout_s=PATIENCE_S),
-        *(_saved(host, Backend.IPTABLES_NFT, family) for family in Family),
+        _saved(host, Backend.IPTABLES_NFT, Family.IPV4),
+        _saved(host, Backend.IPTABLES_NFT, Family.IPV6),
     )
     if isinstance(told, Unknown):
         return told
@@ -96,7 +98,7 @@ async def _nft(host: Host) -> Fact[tuple[Dump, ...]]:
     native = Dump(Backend.NFT, None, told.value.stdout)
     if not has_tables(told.value.stdout):
         return Known((native,))
-    return Known((native, *(dump.value for dump in saved if isinstance(dump, Known))))
+    return Known((native, *(dump.value for dump in (ipv4, ipv6) if isinstance(dump, Known))))
 
 
 async def _nft_without_its_tool(host: Host) -> Fact[tuple[Dump, ...]]:
@@ -194,7 +196,5 @@ def _told(verdict: Verdict, unused: Verdict) -> PortVerdict:
     )
 
 
-def _doubt(reason: str, rule: object) -> str:
-    from mailfix.firewall import RuleRef
-
-    return f"{reason} ({rule.describe()})" if isinstance(rule, RuleRef) else reason
+def _doubt(reason: str, rule: RuleRef | None) -> str:
+    return f"{reason} ({rule.describe()})" if rule else reason

@@ -49,7 +49,7 @@ def parse(port: int, family: Family, banner: str) -> Greeting:
     """
     if re.match(r"[245]\d\d[ -]", banner) and (port in SMTP_PORTS or "SMTP" in banner.upper()):
         words = banner[4:].split()
-        named = words and _HOST_NAME.fullmatch(words[0]) and "." in words[0]
+        named = words and _HOST_NAME.fullmatch(words[0])
         name = words[0].lower().rstrip(".") if named else None
         return Greeting(port, family, "smtp", banner, name)
     if banner.startswith(("* OK", "* BYE", "* PREAUTH")):

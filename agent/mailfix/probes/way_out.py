@@ -6,7 +6,7 @@ No mail is sent: the connection is opened, the greeting read, and QUIT said (RFC
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from mailfix.facts import Attempt, MailUser, Way, WayOut
@@ -64,15 +64,28 @@ async def read(
 
 
 async def _resolve(host: Host, settings: Settings, family: Family) -> Targets:
-    mx = await asyncio.gather(*(host.dns.lookup(name, "MX") for name in settings.target_domains))
-    names = list(settings.target_hosts)
-    for answer in mx:
-        if isinstance(answer, Known):
-            names += mx_hosts(answer.value)[:MX_PER_DOMAIN]
-    silent = next((answer.reason for answer in mx if isinstance(answer, Unknown)), "")
-    smtp, smtp_silent = await _addresses(host, names, family)
-    control, _ = await _addresses(host, list(settings.control_hosts), family)
-    return Targets(smtp, tuple(dict.fromkeys((*control, *smtp))), silent or smtp_silent)
+    named, exchanged, (control, _) = await asyncio.gather(
+        _addresses(host, settings.target_hosts, family),
+        _exchanger_addresses(host, settings.target_domains, family),
+        _addresses(host, settings.control_hosts, family),
+    )
+    smtp = tuple(dict.fromkeys((*named[0], *exchanged[0])))
+    return Targets(smtp, tuple(dict.fromkeys((*control, *smtp))), named[1] or exchanged[1])
+
+
+async def _exchanger_addresses(
+    host: Host, domains: tuple[str, ...], family: Family
+) -> tuple[tuple[Target, ...], str]:
+    answers = await asyncio.gather(*(host.dns.lookup(name, "MX") for name in domains))
+    names = [
+        name
+        for answer in answers
+        if isinstance(answer, Known)
+        for name in mx_hosts(answer.value)[:MX_PER_DOMAIN]
+    ]
+    silent = next((answer.reason for answer in answers if isinstance(answer, Unknown)), "")
+    targets, silent_addresses = await _addresses(host, tuple(names), family)
+    return targets, silent or silent_addresses
 
 
 def mx_hosts(answer: Answer) -> list[str]:
@@ -85,7 +98,7 @@ def mx_hosts(answer: Answer) -> list[str]:
 
 
 async def _addresses(
-    host: Host, names: list[str], family: Family
+    host: Host, names: tuple[str, ...], family: Family
 ) -> tuple[tuple[Target, ...], str]:
     rdtype = "A" if family is Family.IPV4 else "AAAA"
     answers = await asyncio.gather(*(host.dns.lookup(name, rdtype) for name in names))
@@ -120,7 +133,7 @@ def _attempt(target: Target, contact: Contact) -> Attempt:
 
 
 async def _until_reached(
-    smtp: list[Awaitable[Attempt]], control: list[Awaitable[Attempt]]
+    smtp: Sequence[Awaitable[Attempt]], control: Sequence[Awaitable[Attempt]]
 ) -> list[Attempt]:
     """Run all calls at once; once a mail server has answered, the others get a short grace."""
     mail_calls = [asyncio.ensure_future(call) for call in smtp]

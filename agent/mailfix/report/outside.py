@@ -9,8 +9,11 @@ from typing import Any
 import mailfix
 from mailfix.model import Known, Status, Unknown
 from mailfix.outside import names
+from mailfix.outside.judge import exit_code
 from mailfix.outside.model import FamilyAddresses, PortResult, ProbeReport, State, Target, Tls
 from mailfix.report.escape import clip, escape
+
+__all__ = ["document", "exit_code", "text"]
 
 SCHEMA = "mailfix.probe/1"
 TEXT_LIMIT = 300

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import TypeVar
 
 from mailfix.model import Finding, Severity, Status
 from mailfix.report.escape import clip, escape
 from mailfix.report.style import Style
 from mailfix.report.summary import Report
 from mailfix.rulebook import Rule
+
+T = TypeVar("T")
 
 WIDTH = 100
 LABEL_WIDTH = 10
@@ -28,8 +32,8 @@ def write(report: Report, *, every: bool, colour: bool) -> str:
     """Return the report; with ``every`` also each check that passed."""
     style = Style(colour)
     lines = [*_headline(report, style)]
-    for finding in report.of(Status.FAIL):
-        lines += ["", *_failure(finding, style)]
+    for _, findings in groupby(report.of(Status.FAIL), lambda finding: finding.rule):
+        lines += ["", *_failures(list(findings), style)]
     lines += _unknowns(report, style)
     lines += _passes(report, style, every=every)
     lines += [f"Ignored by choice: {_heading(each)}" for each in report.of(Status.IGNORED)]
@@ -53,25 +57,30 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _failure(finding: Finding, style: Style) -> Iterator[str]:
-    label = finding.severity.value.upper()
-    yield from _wrapped(
-        style.paint(_COLOURS[finding.severity], label.ljust(LABEL_WIDTH)),
-        style.bold(_heading(finding)),
-        plain=_heading(finding),
-    )
-    yield from _labelled("why", finding.why)
-    shown = finding.evidence[:MAX_EVIDENCE]
-    for line in shown:
+def _failures(findings: list[Finding], style: Style) -> Iterator[str]:
+    """The failures of one rule: each in a line, and what they have in common once."""
+    first = findings[0]
+    for finding in findings:
+        label = finding.severity.value.upper().ljust(LABEL_WIDTH)
+        heading = _heading(finding)
+        label = style.paint(_COLOURS[finding.severity], label)
+        yield from _wrapped(label, style.bold(heading), plain=heading)
+    yield from _labelled("why", first.why)
+    evidence = _distinct(line for finding in findings for line in finding.evidence)
+    for line in evidence[:MAX_EVIDENCE]:
         yield _one_line("evidence", line)
-    if len(finding.evidence) > len(shown):
-        yield _one_line("", f"and {len(finding.evidence) - len(shown)} more")
-    if finding.fix:
-        how = "" if finding.fix.automatic else ", after asking"
-        yield from _labelled("fix", f"mailfix fix will{how}: {finding.fix.preview}")
-    if finding.advice:
-        yield from _advice(finding.advice)
-    yield from _labelled("rule", finding.rule)
+    if len(evidence) > MAX_EVIDENCE:
+        yield _one_line("", f"and {len(evidence) - MAX_EVIDENCE} more")
+    for fix in _distinct(finding.fix for finding in findings if finding.fix):
+        how = "" if fix.automatic else ", after asking"
+        yield from _labelled("fix", f"mailfix fix will{how}: {fix.preview}")
+    for advice in _distinct(finding.advice for finding in findings if finding.advice):
+        yield from _advice(advice)
+    yield from _labelled("rule", first.rule)
+
+
+def _distinct(things: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(things))
 
 
 def _heading(finding: Finding) -> str:

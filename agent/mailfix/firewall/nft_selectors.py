@@ -1,0 +1,387 @@
+"""What an nft expression looks at in a packet, and when that is one of some values.
+
+JSON as in libnftables-json(5). Everything here raises ValueError, KeyError or TypeError for what
+it does not understand; the caller makes the match undecidable then.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mailfix.firewall.addresses import AddressSet
+from mailfix.firewall.matches import (
+    Address,
+    AddressType,
+    Constant,
+    FamilyIs,
+    Interface,
+    LocallySent,
+    Mark,
+    Match,
+    OriginalPort,
+    Owner,
+    Ports,
+    Protocol,
+    Side,
+    State,
+    TcpFlags,
+    Tracked,
+    Undecidable,
+    one_of,
+)
+from mailfix.firewall.protocols import PROTOCOLS, TCP_FLAGS, masked, port, protocol
+
+Json: TypeAlias = Any
+Values: TypeAlias = Sequence[Json]
+FULL_MASK = 0xFFFFFFFF
+TCP_FLAG_BITS = 0xFF
+
+TCP = Protocol(frozenset({6}))
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """What is looked at. Without ``requires`` the packet has no such thing: no match, nor !=.
+
+    ``among`` says when it is one of some values. ``any_bit`` and ``bits`` belong to selectors
+    that are sets of bits: any of these is set; those of a mask have this value.
+    """
+
+    requires: tuple[Match, ...]
+    among: Callable[[Values], Match]
+    any_bit: Callable[[Values], Match] | None = None
+    bits: Callable[[int, int], Match] | None = None
+    number: Callable[[Json], int] | None = None
+
+
+def selector(left: Json) -> Selector:
+    """The selector of an expression that is no concatenation and no bit operation."""
+    if not isinstance(left, dict) or len(left) != 1:
+        raise ValueError("an expression that is not understood")
+    (kind, body), *_ = left.items()
+    match kind:
+        case "payload":
+            return _payload(body)
+        case "meta":
+            return _META[body["key"]]
+        case "ct":
+            return _ct(body)
+        case "fib":
+            return _fib(body)
+        case "exthdr":
+            return Selector((Constant(False),), lambda _: Constant(False))
+    raise ValueError(f"{kind} is not understood")
+
+
+def interval(value: Json, number: Callable[[Json], int]) -> tuple[int, int]:
+    """``25``, ``{"range": [1, 5]}``: the first and the last number."""
+    if isinstance(value, dict) and "range" in value:
+        low, high = value["range"]
+        return number(low), number(high)
+    return number(value), number(value)
+
+
+def _intervals(values: Values, number: Callable[[Json], int]) -> tuple[tuple[int, int], ...]:
+    return tuple(interval(value, number) for value in values)
+
+
+def address_set(values: Values) -> AddressSet:
+    """Addresses, prefixes and ranges of one family."""
+    return AddressSet.of(_address_interval(value) for value in values)
+
+
+def _address_interval(value: Json) -> tuple[int, int]:
+    if isinstance(value, str):
+        number = int(ipaddress.ip_address(value))
+        return number, number
+    if "prefix" in value:
+        prefix = value["prefix"]
+        network = ipaddress.ip_network(f"{prefix['addr']}/{prefix['len']}", strict=False)
+        return int(network.network_address), int(network.broadcast_address)
+    low, high = value["range"]
+    return int(ipaddress.ip_address(low)), int(ipaddress.ip_address(high))
+
+
+def _integer(value: Json) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(f"{value!r} is no number")
+    return int(value)
+
+
+def _port_number(value: Json) -> int:
+    return value if isinstance(value, int) else port(value)
+
+
+def _protocol_number(value: Json) -> int:
+    return value if isinstance(value, int) else protocol(value)
+
+
+def _address_selector(side: Side, bits: int, requires: Match) -> Selector:
+    def by_mask(mask: int, value: int) -> Match:
+        return Address(side, masked(value, mask, bits))
+
+    def number(value: Json) -> int:
+        return int(ipaddress.ip_address(value))
+
+    return Selector(
+        (requires,), lambda values: Address(side, address_set(values)), None, by_mask, number
+    )
+
+
+def _port_selector(side: Side, requires: tuple[Match, ...]) -> Selector:
+    return Selector(
+        requires,
+        lambda values: Ports(side, _intervals(values, _port_number)),
+        number=_port_number,
+    )
+
+
+def _protocol_selector(*requires: Match) -> Selector:
+    def among(values: Values) -> Match:
+        numbers: set[int] = set()
+        for low, high in _intervals(values, _protocol_number):
+            numbers |= set(range(low, min(high, 255) + 1))
+        return Protocol(frozenset(numbers))
+
+    return Selector(requires, among, number=_protocol_number)
+
+
+def _flag_bits(value: Json) -> int:
+    """``"syn"``, ``["syn", "ack"]``, ``{"|": [...]}``."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        return TCP_FLAGS[value]
+    parts = value["|"] if isinstance(value, dict) else value
+    bits = 0
+    for part in parts:
+        bits |= _flag_bits(part)
+    return bits
+
+
+def _any_tcp_flag(values: Values) -> Match:
+    bits = 0
+    for value in values:
+        bits |= _flag_bits(value)
+    return one_of(TcpFlags(1 << at, 1 << at) for at in range(8) if bits >> at & 1)
+
+
+_TCP_FLAGS = Selector(
+    (TCP,),
+    lambda values: one_of(TcpFlags(TCP_FLAG_BITS, _flag_bits(each)) for each in values),
+    _any_tcp_flag,
+    TcpFlags,
+    _flag_bits,
+)
+
+
+def _undecidable(reason: str, *requires: Match) -> Selector:
+    return Selector(requires, lambda _: Undecidable(reason))
+
+
+IPV4, IPV6 = FamilyIs(False), FamilyIs(True)
+
+_IP_FIELDS: Mapping[tuple[str, str], Selector] = {
+    ("ip", "saddr"): _address_selector(Side.SOURCE, 32, IPV4),
+    ("ip", "daddr"): _address_selector(Side.DESTINATION, 32, IPV4),
+    ("ip6", "saddr"): _address_selector(Side.SOURCE, 128, IPV6),
+    ("ip6", "daddr"): _address_selector(Side.DESTINATION, 128, IPV6),
+    ("ip", "protocol"): _protocol_selector(IPV4),
+    ("ip6", "nexthdr"): _protocol_selector(IPV6),
+    ("tcp", "flags"): _TCP_FLAGS,
+}
+_FRAGMENT_BITS = 0x3FFF
+"""More-fragments and the offset: 0 in the first packet of a TCP connection."""
+
+
+def _no_fragment(mask: int, value: int) -> Match:
+    if mask & ~_FRAGMENT_BITS:
+        return Undecidable("whether the packet may be fragmented is not known")
+    return Constant(value == 0)
+
+
+def _payload(body: Mapping[str, Json]) -> Selector:
+    name, field = body["protocol"], body["field"]
+    known = _IP_FIELDS.get((name, field))
+    if known is not None:
+        return known
+    if field in ("sport", "dport"):
+        side = Side.SOURCE if field == "sport" else Side.DESTINATION
+        of_protocol = () if name == "th" else (Protocol(frozenset({PROTOCOLS[name]})),)
+        return _port_selector(side, of_protocol)
+    if (name, field) == ("ip", "frag-off"):
+        return Selector((IPV4,), _frag_unknown, None, _no_fragment, _integer)
+    reason = f"{name} {field} of the packet is not known"
+    if name in ("ip", "ip6"):
+        return _undecidable(reason, IPV6 if name == "ip6" else IPV4)
+    if name in PROTOCOLS:
+        return _undecidable(reason, Protocol(frozenset({PROTOCOLS[name]})))
+    if name == "arp":
+        return Selector((Constant(False),), lambda _: Constant(False))
+    return _undecidable(reason)
+
+
+def _frag_unknown(_: Values) -> Match:
+    return Undecidable("whether the packet may be fragmented is not known")
+
+
+def _interface_selector(incoming: bool) -> Selector:
+    def one(value: Json) -> Match:
+        name = str(value)
+        if name.endswith("\\*"):
+            return Interface(incoming, name[:-2] + "*")
+        return Interface(incoming, name.removesuffix("*"), prefix=name.endswith("*"))
+
+    return Selector((), lambda values: one_of(one(value) for value in values))
+
+
+def _mark_selector(connection: bool, *requires: Match) -> Selector:
+    def one(low: int, high: int) -> Match:
+        if low == high:
+            return Mark(low, FULL_MASK, connection)
+        return Undecidable("a range of marks is not understood")
+
+    return Selector(
+        requires,
+        lambda values: one_of(one(*span) for span in _intervals(values, _integer)),
+        None,
+        lambda mask, value: Mark(value, mask, connection),
+        _integer,
+    )
+
+
+def _owner_selector(group: bool) -> Selector:
+    return Selector(
+        (LocallySent(),),
+        lambda values: Owner(_intervals(values, _owner_number), group),
+        number=_owner_number,
+    )
+
+
+def _owner_number(value: Json) -> int:
+    return 0 if value == "root" else _integer(value)
+
+
+def _named(names: Mapping[str, Match]) -> Callable[[Values], Match]:
+    """One of the given values, by name; a value without a name never holds."""
+    return lambda values: one_of(names.get(str(each), Constant(False)) for each in values)
+
+
+_META: Mapping[str, Selector] = {
+    "l4proto": _protocol_selector(),
+    "nfproto": Selector((), _named({"ipv4": IPV4, "ipv6": IPV6})),
+    "protocol": Selector((), _named({"ip": IPV4, "ip6": IPV6})),
+    "iif": _interface_selector(True),
+    "iifname": _interface_selector(True),
+    "oif": _interface_selector(False),
+    "oifname": _interface_selector(False),
+    "mark": _mark_selector(False),
+    "skuid": _owner_selector(False),
+    "skgid": _owner_selector(True),
+    "pkttype": Selector((), _named({"host": Constant(True), "unicast": Constant(True)})),
+} | {
+    key: _undecidable(f"meta {key} is not known")
+    for key in (
+        "length",
+        "priority",
+        "rtclassid",
+        "cpu",
+        "iifgroup",
+        "oifgroup",
+        "iiftype",
+        "oiftype",
+        "iifkind",
+        "oifkind",
+        "cgroup",
+        "random",
+        "time",
+        "day",
+        "hour",
+        "secpath",
+        "ipsec",
+        "sdif",
+        "sdifname",
+        "ibrname",
+        "obrname",
+        "ibridgename",
+        "obridgename",
+    )
+}
+
+
+def _states(values: Values) -> Match:
+    """The state is exactly one bit, so that it is one of these or none."""
+    names: set[str] = set()
+    for value in values:
+        names |= {value} if isinstance(value, str) else set(value)
+    return State(frozenset(name.upper() for name in names))
+
+
+def _exact_states(values: Values) -> Match:
+    return _states([value for value in values if isinstance(value, str)])
+
+
+def _status(values: Values) -> Match:
+    """Of a new connection no status bit is set but that of a translation."""
+    return State(frozenset(name.upper() for name in _flat(values)) & {"DNAT", "SNAT"})
+
+
+def _flat(values: Values) -> list[str]:
+    return [
+        name for value in values for name in ([value] if isinstance(value, str) else list(value))
+    ]
+
+
+def _ct(body: Mapping[str, Json]) -> Selector:
+    key = body["key"]
+    tracked = Tracked()
+    match key:
+        case "state":
+            return Selector((), _exact_states, _states)
+        case "status":
+            unknown = _undecidable("ct status as a whole is not understood").among
+            return Selector((tracked,), unknown, _status)
+        case "direction":
+            return Selector((tracked,), _named({"original": Constant(True)}))
+        case "mark":
+            return _mark_selector(True, tracked)
+        case "l3proto":
+            return Selector((tracked,), _named({"ipv4": IPV4, "ipv6": IPV6}))
+        case "protocol":
+            return _protocol_selector(tracked)
+    if body.get("dir") == "original":
+        return _original(key, tracked)
+    return _undecidable(f"ct {key} is not known", tracked)
+
+
+def _original(key: str, tracked: Match) -> Selector:
+    sides = {"saddr": Side.SOURCE, "daddr": Side.DESTINATION}
+    name, _, field = key.rpartition(" ")
+    if field in sides and name:
+        known = _IP_FIELDS[name, field]
+        return Selector((tracked, *known.requires), known.among, None, known.bits, known.number)
+    if key == "proto-dst":
+        return Selector((tracked,), lambda values: OriginalPort(_intervals(values, _port_number)))
+    return _undecidable(f"ct original {key} is not known", tracked)
+
+
+def _fib(body: Mapping[str, Json]) -> Selector:
+    """Routes. An address of the Internet is reached by the interface with the default route."""
+    flags, result = body["flags"], body["result"]
+    if result == "type" and ("saddr" in flags) != ("daddr" in flags):
+        side = Side.SOURCE if "saddr" in flags else Side.DESTINATION
+        return Selector(
+            (), lambda values: AddressType(side, frozenset(str(each).upper() for each in values))
+        )
+    if "saddr" in flags and result in ("oif", "oifname"):
+        return Selector((), _route_back)
+    return _undecidable(f"fib {' . '.join(flags)} {result} is not known")
+
+
+def _route_back(values: Values) -> Match:
+    """``missing`` (false, 0) or ``exists`` (true): there is a route back."""
+    answers = {False: False, "0": False, 0: False, True: True}
+    return one_of(Constant(answers[value]) for value in values)

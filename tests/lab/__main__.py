@@ -1,0 +1,82 @@
+"""By hand: boot a host that is broken in a named way and work on it; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+
+from .breakages import BREAKAGES
+from .lab import Lab, running_lab, turn_termination_into_interrupt
+from .machine import LabError, environment, obstacle
+from .mailhost import MailHost
+from .names import HOST_IPV4
+from .scenario import Scenario
+from .variants import VARIANTS
+
+SCENARIOS = {**VARIANTS, **BREAKAGES}
+HINT = """{name}: {summary}
+ * here, inside: `mailfix audit`; `systemctl`, `exim4`, `iptables` and the logs are the host's own
+ * from outside, in a second terminal: {outside}
+ * `exit` takes everything down
+"""
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    if arguments.scenario is None:
+        print_scenarios()
+        return 0
+    why = obstacle()
+    if why is not None:
+        print(why, file=sys.stderr)
+        return 69
+    turn_termination_into_interrupt()
+    scenario = SCENARIOS[arguments.scenario]
+    try:
+        with running_lab(scenario.layer) as lab:
+            scenario.apply(lab.host, lab.internet)
+            return visit(lab, scenario, arguments.command)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 70
+
+
+def parser() -> argparse.ArgumentParser:
+    known = argparse.ArgumentParser(prog="python3 -m tests.lab", description=__doc__)
+    known.add_argument("scenario", nargs="?", choices=sorted(SCENARIOS), metavar="SCENARIO")
+    known.add_argument("--command", help="run this shell command on the host instead of a shell")
+    return known
+
+
+def print_scenarios() -> None:
+    for title, scenarios in (("healthy", VARIANTS), ("broken", BREAKAGES)):
+        print(f"{title}:")
+        for scenario in scenarios.values():
+            print(f"  {scenario.name:34} {scenario.summary}")
+
+
+def visit(lab: Lab, scenario: Scenario, command: str | None) -> int:
+    if command is not None:
+        return shell(lab.host, "-c", command)
+    look = f"bash -c 'cat </dev/tcp/{HOST_IPV4}/25'"
+    outside = f"ip netns exec {lab.internet.namespace.name} {look}"
+    print(HINT.format(name=scenario.name, summary=scenario.summary, outside=outside), end="")
+    return shell(lab.host, "-i")
+
+
+def shell(host: MailHost, *arguments: str) -> int:
+    """Run the host's shell on this terminal; Ctrl-C is the shell's."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        terminal = {"TERM": os.environ.get("TERM", "dumb")}
+        command = (*host.enter(), "bash", *arguments)
+        return subprocess.run(command, env=environment(terminal), check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

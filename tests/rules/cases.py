@@ -1,0 +1,132 @@
+"""The cases that lie beside the rules: ``rules/ID/tests/NAME.VERDICT.yml``.
+
+The verdict in the name is ``pass``, ``fail``, ``unknown`` or ``silent`` (the rule does not apply
+and says nothing). ``facts`` are what the rule needs; ``expect`` holds a part of the subject and a
+part of the message of each answer with that verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mailfix import rulebook
+from mailfix.audit import audit
+from mailfix.model import Finding, Status
+from mailfix.rulebook import Rule
+from tests.rules.reader import BadCase, read_facts
+
+RULES = Path(__file__).resolve().parents[2] / "rules"
+SILENT = "silent"
+VERDICTS = ("pass", "fail", "unknown", SILENT)
+_FILE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.(" + "|".join(VERDICTS) + r")\.yml")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Parts of one answer."""
+
+    subject: Mapping[str, str | int]
+    message: str
+
+    def fits(self, finding: Finding) -> bool:
+        return self.subject.items() <= finding.subject.items() and self.message in finding.message
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file: a rule, the facts that are put to it, and what it must answer."""
+
+    file: Path
+    rule: Rule
+    verdict: str
+    facts: Mapping[str, Any]
+    expected: tuple[Expected, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule.id}/{self.file.name}"
+
+    def findings(self) -> tuple[Finding, ...]:
+        return audit(read_facts(self.facts), [self.rule])
+
+
+@cache
+def book() -> tuple[Rule, ...]:
+    """Return the shipped rules, without any that the administrator of this machine added."""
+    return rulebook.load(RULES, Path("/nonexistent"))
+
+
+@cache
+def all_cases() -> tuple[Case, ...]:
+    return tuple(
+        read_case(file, rule)
+        for rule in book()
+        for file in sorted((RULES / rule.id / "tests").glob("*"))
+        if not file.name.endswith(".fail.sh")
+    )
+
+
+def read_case(file: Path, rule: Rule) -> Case:
+    """Read one case; raises :class:`BadCase` for a name, key or need that is not as it must be."""
+    named = _FILE_NAME.fullmatch(file.name)
+    if named is None:
+        raise BadCase(f"{file}: the name must be WORDS-IN-KEBAB-CASE.VERDICT.yml")
+    content = yaml.safe_load(file.read_text("utf-8"))
+    verdict = named[2]
+    keys = {"facts"} if verdict == SILENT else {"facts", "expect"}
+    if not isinstance(content, dict) or set(content) != keys:
+        raise BadCase(f"{file}: expected {' and '.join(sorted(keys))}")
+    if set(content["facts"]) != set(rule.needs):
+        raise BadCase(f"{file}: the facts must be those that the rule needs: {rule.needs}")
+    expected = tuple(_expected(each, file) for each in content.get("expect", []))
+    if verdict != SILENT and not expected:
+        raise BadCase(f"{file}: nothing is expected")
+    return Case(file, rule, verdict, content["facts"], expected)
+
+
+def _expected(entry: Any, file: Path) -> Expected:
+    if not isinstance(entry, dict) or set(entry) != {"subject", "message"} or not entry["message"]:
+        raise BadCase(f"{file}: every expectation needs a subject and a message")
+    return Expected(entry["subject"], entry["message"])
+
+
+def complaints(case: Case) -> list[str]:
+    """Return what is wrong with the rule's answers to a case, in words; nothing if all is well."""
+    findings = case.findings()
+    if case.verdict == SILENT:
+        return [f"said: {_told(finding)}" for finding in findings]
+    status = Status(case.verdict)
+    answers = [finding for finding in findings if finding.status is status]
+    wrong = [
+        f"not expected: {_told(each)}" for each in findings if each.status in _excluded(status)
+    ]
+    wrong += [
+        f"missing: {expected} among {[_told(each) for each in findings]}"
+        for expected in case.expected
+        if not any(expected.fits(answer) for answer in answers)
+    ]
+    if status is not Status.PASS:
+        wrong += [
+            f"{status.value} beyond what is expected: {_told(answer)}"
+            for answer in answers
+            if not any(expected.fits(answer) for expected in case.expected)
+        ]
+    return wrong
+
+
+def _excluded(status: Status) -> tuple[Status, ...]:
+    """A pass case has neither fail nor unknown, an unknown case no fail."""
+    if status is Status.PASS:
+        return (Status.FAIL, Status.UNKNOWN)
+    return (Status.FAIL,) if status is Status.UNKNOWN else ()
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.status.value} {dict(finding.subject)}: {finding.message}"

@@ -1,0 +1,26 @@
+"""Every rule answers each of its cases as the case's name says, and for the expected reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailfix.rulebook import Rule
+from tests.rules.cases import Case, all_cases, book, complaints
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
+def test_the_rule_answers_as_the_case_says(case: Case) -> None:
+    assert complaints(case) == []
+
+
+@pytest.mark.parametrize("rule", book(), ids=lambda rule: rule.id)
+def test_every_rule_has_cases_of_the_three_answers(rule: Rule) -> None:
+    verdicts = {case.verdict for case in all_cases() if case.rule.id == rule.id}
+    assert verdicts >= {"pass", "fail", "unknown"}
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
+def test_no_answer_leaves_a_name_to_fill_in(case: Case) -> None:
+    for finding in case.findings():
+        for text in (finding.message, finding.advice or "", finding.fix and finding.fix.preview):
+            assert "{" not in (text or "")
