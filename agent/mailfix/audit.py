@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mailfix.facts import Facts, PerFamily
+from mailfix.facts import Facts, PerFamily, Role
 from mailfix.model import Fact, Family, Finding, FixOffer, Known, Severity, Status, Subject, Unknown
 from mailfix.predicates.answer import Answer
-from mailfix.rulebook import Rule
+from mailfix.rulebook import Rule, Scope
 
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
 SEVERITY_ORDER = tuple(Severity)
@@ -27,6 +27,8 @@ def audit(
 
 def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:
     """Put one rule to the facts; a need that is unknown makes the answer unknown."""
+    if rule.scope is Scope.MTA and _has_no_mta(facts):
+        return
     for family in rule.families or (None,):
         subject = {"family": family.value} if family else {}
         needed = {name: _fact(facts, name, family) for name in rule.needs}
@@ -36,6 +38,12 @@ def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:
             continue
         values = {name: fact.value for name, fact in needed.items() if isinstance(fact, Known)}
         yield from rule.check(**values, **rule.params, **({"family": family} if family else {}))
+
+
+def _has_no_mta(facts: Facts) -> bool:
+    if isinstance(facts.servers, Unknown):
+        return False
+    return not any(server.role is Role.MTA for server in facts.servers.value)
 
 
 def _fact(facts: Facts, name: str, family: Family | None) -> Fact[Any]:

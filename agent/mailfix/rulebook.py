@@ -8,6 +8,7 @@ import stat
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,20 @@ from mailfix.predicates import PREDICATES, Predicate
 SITE_FOLDER = "/etc/mailfix/rules"
 SITE_SEVERITIES = "severities.yml"
 _REQUIRED = {"id", "title", "severity", "why", "needs", "check", "messages"}
-_OPTIONAL = {"families", "params", "advice", "fix", "references"}
+_OPTIONAL = {"scope", "families", "params", "advice", "fix", "references"}
 _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
 
 
 class BadRule(ValueError):
     """A rule that cannot be used; the text says which file, what and what to do."""
+
+
+class Scope(StrEnum):
+    """For which machines a rule is: those with an MTA, or any."""
+
+    MTA = "mta"
+    ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class Rule:
     """One rule: which facts it needs, the named check, and the words for its answers.
 
     ``needs`` are names of :class:`mailfix.facts.Facts`. With ``families`` the check is made once
-    for each of them. Messages and advice hold plain ``{names}`` that the check fills in.
+    for each of them. ``scope`` says for which machines the rule is. Messages and advice hold plain
+    ``{names}`` that the check fills in.
     """
 
     id: str
@@ -50,6 +59,7 @@ class Rule:
     needs: tuple[str, ...]
     check: Predicate
     messages: Mapping[str, str]
+    scope: Scope = Scope.MTA
     families: tuple[Family, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     advice: str | None = None
@@ -144,6 +154,7 @@ def parse(content: Mapping[str, Any], where: str) -> Rule:
         needs=_texts(content["needs"], where, "needs"),
         check=check,
         messages=_messages(content["messages"], where),
+        scope=_scope(content.get("scope", Scope.MTA), where),
         families=_families(content.get("families", []), where),
         params=dict(content.get("params") or {}),
         advice=_template(content["advice"], where, "advice") if "advice" in content else None,
@@ -179,6 +190,13 @@ def _severity(value: Any, where: str) -> Severity:
     except ValueError:
         choices = ", ".join(Severity)
         raise BadRule(f"{where}: severity {value!r} is none of {choices}") from None
+
+
+def _scope(value: Any, where: str) -> Scope:
+    try:
+        return Scope(value)
+    except ValueError:
+        raise BadRule(f"{where}: scope {value!r} is none of {', '.join(Scope)}") from None
 
 
 def _families(value: Any, where: str) -> tuple[Family, ...]:

@@ -27,11 +27,11 @@ HINT = """{name}: {summary}
 def main() -> int:
     arguments = parser().parse_args()
     if arguments.scenario is None:
-        print_scenarios()
+        sys.stdout.write(listing())
         return 0
     why = obstacle()
     if why is not None:
-        print(why, file=sys.stderr)
+        sys.stderr.write(f"{why}\n")
         return 69
     turn_termination_into_interrupt()
     scenario = SCENARIOS[arguments.scenario]
@@ -40,7 +40,7 @@ def main() -> int:
             scenario.apply(lab.host, lab.internet)
             return visit(lab, scenario, arguments.command)
     except LabError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 70
 
 
@@ -51,11 +51,12 @@ def parser() -> argparse.ArgumentParser:
     return known
 
 
-def print_scenarios() -> None:
+def listing() -> str:
+    lines = []
     for title, scenarios in (("healthy", VARIANTS), ("broken", BREAKAGES)):
-        print(f"{title}:")
-        for scenario in scenarios.values():
-            print(f"  {scenario.name:34} {scenario.summary}")
+        lines.append(f"{title}:")
+        lines += [f"  {each.name:34} {each.summary}" for each in scenarios.values()]
+    return "\n".join(lines) + "\n"
 
 
 def visit(lab: Lab, scenario: Scenario, command: str | None) -> int:
@@ -63,7 +64,9 @@ def visit(lab: Lab, scenario: Scenario, command: str | None) -> int:
         return shell(lab.host, "-c", command)
     look = f"bash -c 'cat </dev/tcp/{HOST_IPV4}/25'"
     outside = f"ip netns exec {lab.internet.namespace.name} {look}"
-    print(HINT.format(name=scenario.name, summary=scenario.summary, outside=outside), end="")
+    hint = HINT.format(name=scenario.name, summary=scenario.summary, outside=outside)
+    sys.stdout.write(hint)
+    sys.stdout.flush()
     return shell(lab.host, "-i")
 
 

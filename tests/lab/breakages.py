@@ -74,9 +74,7 @@ def reject_25(host: MailHost, internet: Internet) -> None:
 @BREAKAGES.entry("out-25-owner", "outgoing port 25 dropped for exim's user alone")
 def out_25_owner(host: MailHost, internet: Internet) -> None:
     for tool in ("iptables", "ip6tables"):
-        host.sh(
-            f"{tool} -A OUTPUT -p tcp --dport 25 -m owner --uid-owner Debian-exim -j DROP"
-        )
+        host.sh(f"{tool} -A OUTPUT -p tcp --dport 25 -m owner --uid-owner Debian-exim -j DROP")
 
 
 @BREAKAGES.entry("out-25-drop", "outgoing port 25 dropped for everyone")

@@ -1,4 +1,4 @@
-"""Fixtures of the lab; MAILFIX_LAB=require turns a skip for want of root or tools into a failure."""
+"""Fixtures of the lab; with MAILFIX_LAB=require a machine that cannot run it is a failure."""
 
 from __future__ import annotations
 

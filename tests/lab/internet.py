@@ -1,4 +1,4 @@
-"""The Internet of one lab: routes, names, big providers' mail servers, and the look from outside."""
+"""The Internet of one lab: routes, names, big providers' mail servers, the look from outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import dns.rcode
 from .backstage import Backstage
 from .bad_dns import BadDns, Front, TcpFront, Trouble
 from .machine import LabError
-from .nameserver import NameServer, ask
 from .names import (
     BAD_DNS_IPV4,
     BAD_DNS_IPV6,
@@ -31,6 +30,7 @@ from .names import (
     Names,
     healthy_names,
 )
+from .nameserver import NameServer, ask
 from .namespace import Namespace
 from .sink import Sink
 
@@ -97,6 +97,7 @@ class Internet:
         self._configure()
         self._backstage = Backstage()
         stack.callback(self._backstage.stop)
+        stack.callback(self.mend_dns)
         stack.callback(self.sink.close)
         self._backstage.run(self.sink.serve(self._listeners(25), self._listeners(443)))
         self._name_server = NameServer(self.directory / "bind", self.namespace)
@@ -118,9 +119,7 @@ class Internet:
         )
 
     def _listeners(self, port: int) -> list[socket.socket]:
-        return [
-            self._listener(address, port) for pair in SERVERS.values() for address in pair
-        ]
+        return [self._listener(address, port) for pair in SERVERS.values() for address in pair]
 
     def _listener(self, address: str, port: int) -> socket.socket:
         sock = self.namespace.socket(family_of(address))
@@ -159,7 +158,7 @@ class Internet:
 
     def mend_dns(self) -> None:
         """Take the bad name server away again."""
-        if self._bad_dns is not None and self._backstage is not None:
+        if self._bad_dns is not None:
             self._bad_dns.close()
             self._bad_dns = None
 
@@ -271,9 +270,7 @@ class Internet:
         message = ask(self.namespace, server, name, type_, timeout=2.0)
         if message is None:
             raise LabError(f"no answer for {name} {type_}")
-        data = sorted(
-            record.to_text() for answer_set in message.answer for record in answer_set
-        )
+        data = sorted(record.to_text() for answer_set in message.answer for record in answer_set)
         return Answer(dns.rcode.to_text(message.rcode()), tuple(data))
 
     def run(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .children import only_child, start, stop
+from .children import kill, only_child, start, stop
 from .image import BASE, Layer, lower_directories, mount_overlay
 from .internet import HOST_DEVICE, Internet, State
 from .leftovers import cgroup_directories
@@ -71,16 +71,32 @@ class MailHost:
         """Boot and wait until the mail ports answer outside; off with the stack."""
         self._plug_in()
         self._make_disk()
-        self._process = start(self._boot_command(), self.directory / "console.log")
-        stack.callback(stop, self._process)
-        self._wait_booted(old_leader=0)
+        stack.callback(self._switch_off)
+        self._boot()
         self.wait_mail_ports()
 
     def reboot(self) -> None:
         """Restart the host the way its administrator would."""
-        old_leader = self._leader
         self.run(["systemctl", "reboot"])
-        self._wait_booted(old_leader)
+        self._boot_again()
+
+    def cut_power(self) -> None:
+        """Stop every process of the host at once and boot it again; the disk stays as it was."""
+        kill(self._leader)
+        self._boot_again()
+
+    def _boot_again(self) -> None:
+        if self._process is not None:
+            self._process.wait(BOOT_SECONDS)
+        self._boot()
+
+    def _boot(self) -> None:
+        self._process = start(self._boot_command(), self.directory / "console.log")
+        self._wait_booted()
+
+    def _switch_off(self) -> None:
+        if self._process is not None:
+            stop(self._process)
 
     def _plug_in(self) -> None:
         self.namespace.create()
@@ -104,7 +120,7 @@ class MailHost:
     def _boot_command(self) -> tuple[str, ...]:
         cgroups = [place / self.name for place in cgroup_directories()]
         for cgroup in cgroups:
-            cgroup.mkdir()
+            cgroup.mkdir(exist_ok=True)
         return (
             *("sh", "-ec", ENTER_CGROUPS, "sh", *map(str, cgroups), "--"),
             "systemd-nspawn",
@@ -121,18 +137,18 @@ class MailHost:
             f"--directory={self.root}",
         )
 
-    def _wait_booted(self, old_leader: int) -> None:
+    def _wait_booted(self) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
-        while not self._is_booted(old_leader):
+        while not self._is_booted():
             if time.monotonic() > deadline:
                 raise LabError(f"the host did not boot:\n{self.console()}")
             time.sleep(0.02)
 
-    def _is_booted(self, old_leader: int) -> bool:
+    def _is_booted(self) -> bool:
         if self._process is None or self._process.poll() is not None:
             raise LabError(f"the host is off:\n{self.console()}")
         leader = only_child(self._process.pid)
-        if leader is None or leader == old_leader:
+        if leader is None:
             return False
         self._leader = leader
         return self.run(["systemctl", "is-system-running"]).stdout.strip() in BOOTED
@@ -243,9 +259,7 @@ class MailHost:
             raise LabError(f"audit: exit {done.returncode}, no JSON: {done.stderr}") from error
         return Audit(done.returncode, report, done.stderr)
 
-    def wait_port(
-        self, port: int, state: State = State.OPEN, address: str = HOST_IPV4
-    ) -> None:
+    def wait_port(self, port: int, state: State = State.OPEN, address: str = HOST_IPV4) -> None:
         """Wait until a port looks like that from outside; LabError when it never does."""
         deadline = time.monotonic() + PORT_SECONDS
         while (seen := self.internet.knock(address, port, timeout=1.0)) is not state:

@@ -7,10 +7,12 @@ because it is only ever intersected with sets that hold none of them.
 
 from __future__ import annotations
 
+import heapq
 import ipaddress
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 LINE_END = 1 << 128
 
@@ -145,9 +147,7 @@ def share_out(space: AddressSet, claims: list[AddressSet]) -> tuple[list[Address
 
 
 def _disjoint(intervals: list[tuple[int, int, int]]) -> bool:
-    return all(
-        before[1] < after[0] for before, after in zip(intervals, intervals[1:], strict=False)
-    )
+    return all(before[1] < after[0] for before, after in pairwise(intervals))
 
 
 def _merged(bounds: tuple[int, ...]) -> AddressSet:
@@ -160,13 +160,11 @@ def _share_out_overlapping(
     space: AddressSet, claims: list[AddressSet], intervals: list[tuple[int, int, int]]
 ) -> tuple[list[AddressSet], AddressSet]:
     """Sweep the line; the earliest claim that is open at a point gets it."""
-    import heapq
-
     pieces: list[list[tuple[int, int]]] = [[] for _ in claims]
     points = sorted({p for first, last, _ in intervals for p in (first, last + 1)})
     open_claims: list[tuple[int, int]] = []
     at = 0
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in pairwise(points):
         while at < len(intervals) and intervals[at][0] <= start:
             heapq.heappush(open_claims, (intervals[at][2], intervals[at][1]))
             at += 1

@@ -257,7 +257,7 @@ def _closed(table: _OpenTable, reading: _Reading) -> Table:
         if base is None and table.policies[name] != "-":
             reading.gap(f"the hook of chain {name} of table {table.name} is not known")
         if damage and base is not None:
-            rules = [Rule(1, damage, (Uncertain(damage),)), *rules]
+            rules.insert(0, Rule(1, damage, (Uncertain(damage),)))
         chains[name] = Chain(name, tuple(rules), base)
     return Table(reading.dump.backend, family, table.name, chains)
 

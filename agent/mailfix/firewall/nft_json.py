@@ -57,7 +57,7 @@ class _OpenTable:
 
 
 def read_nft(text: str) -> tuple[tuple[NftTable, ...], tuple[Gap, ...]]:
-    """The tables that may concern mail, and what of the text cannot be followed. Never raises: what cannot be read is a gap."""
+    """The tables that may concern mail, and what of the text cannot be followed. Never raises."""
     if not text.strip():
         return (), ()
     try:

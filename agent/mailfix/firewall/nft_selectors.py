@@ -383,5 +383,5 @@ def _fib(body: Mapping[str, Json]) -> Selector:
 
 def _route_back(values: Values) -> Match:
     """``missing`` (false, 0) or ``exists`` (true): there is a route back."""
-    answers = {False: False, "0": False, 0: False, True: True}
+    answers = {False: False, "0": False, True: True}
     return one_of(Constant(answers[value]) for value in values)

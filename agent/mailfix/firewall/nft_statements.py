@@ -116,28 +116,14 @@ def _steps(expression: Json, scope: Scope) -> list[Step]:
         return [Undecidable(_CONDITIONS[kind])]
     if kind in _VERDICTS:
         return [_VERDICTS[kind]]
-    match kind:
-        case "match":
-            return list(conditions(_match(body, scope)))
-        case "jump":
-            return [Jump(body["target"])]
-        case "goto":
-            return [Goto(body["target"])]
-        case "continue":
-            return [Constant(False)]
-        case "vmap":
-            return [_verdict_map(body, scope)]
-        case "mangle":
-            return _mangle(body)
-        case "set" | "map":
-            return _update(body)
-        case "redirect":
-            return [_redirect(body)]
-        case "dnat":
-            return [Elsewhere("sent on to another address (dnat)")]
-        case "xt":
-            return _xt(body)
-    return [Uncertain(f"the statement {kind!r} is not understood")]
+    if kind == "match":
+        return list(conditions(_match(body, scope)))
+    if kind == "vmap":
+        return [_verdict_map(body, scope)]
+    reader = _READERS.get(kind)
+    return (
+        [Uncertain(f"the statement {kind!r} is not understood")] if reader is None else reader(body)
+    )
 
 
 def _match(body: Mapping[str, Json], scope: Scope) -> tuple[Match, ...]:
@@ -327,3 +313,16 @@ def _xt(body: Json) -> list[Step]:
         verb = read_target(name, [])
         return [] if verb is None else [verb]
     return [Undecidable("nft does not show what iptables put here"), Uncertain("nft hides it")]
+
+
+_READERS: Mapping[str, Callable[[Json], list[Step]]] = {
+    "jump": lambda body: [Jump(body["target"])],
+    "goto": lambda body: [Goto(body["target"])],
+    "continue": lambda body: [Constant(False)],
+    "mangle": _mangle,
+    "set": _update,
+    "map": _update,
+    "redirect": lambda body: [_redirect(body)],
+    "dnat": lambda body: [Elsewhere("sent on to another address (dnat)")],
+    "xt": _xt,
+}

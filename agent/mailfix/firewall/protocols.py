@@ -6,6 +6,8 @@ that is not in these tables is not understood, never guessed.
 
 from __future__ import annotations
 
+import ipaddress
+
 from mailfix.firewall.addresses import AddressSet
 
 PROTOCOLS = {
@@ -172,8 +174,6 @@ def masked(address: int, mask: int, bits: int) -> AddressSet:
 
 def address_and_mask(text: str) -> AddressSet:
     """``192.0.2.1``, ``192.0.2.0/24``, ``10.0.0.1/255.0.255.0``; ValueError for anything else."""
-    import ipaddress
-
     address, slash, mask = text.partition("/")
     if slash and not mask.isdecimal():
         base = ipaddress.ip_address(address)

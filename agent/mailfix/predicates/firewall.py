@@ -8,21 +8,18 @@ from mailfix.facts import (
     Flow,
     HostAddress,
     Listener,
-    MailServer,
     Mta,
     PortVerdict,
 )
 from mailfix.model import Family
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.listening import serves
-from mailfix.predicates.services import has_mta
 
 WHOLE = 0.9995
 PLAIN_AND_TLS = {143: 993, 110: 995}
 
 
 def inbound_open(
-    servers: tuple[MailServer, ...],
     listeners: tuple[Listener, ...],
     addresses: tuple[HostAddress, ...],
     firewall: tuple[PortVerdict, ...],
@@ -32,7 +29,7 @@ def inbound_open(
     """The firewall lets the Internet in to the mail ports that the host serves."""
     verdicts = {each.port: each for each in firewall if each.flow is Flow.IN}
     served = {each.port for each in listeners if serves(each, family, addresses)}
-    if has_mta(servers) and family is Family.IPV4:
+    if family is Family.IPV4:
         served.add(25)
     for port in ports:
         if port not in verdicts or port not in served:

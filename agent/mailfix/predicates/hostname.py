@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from mailfix.facts import (
     Greeting,
     HostNames,
-    MailServer,
     Mta,
     NameRecords,
     PerFamily,
@@ -15,15 +14,10 @@ from mailfix.facts import (
 )
 from mailfix.model import Family, Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
-from mailfix.predicates.services import has_mta
 
 
-def fully_qualified(
-    servers: tuple[MailServer, ...], names: HostNames, fqdn: str | None
-) -> Iterator[Answer]:
+def fully_qualified(names: HostNames, fqdn: str | None) -> Iterator[Answer]:
     """The host has a fully qualified name, in the kernel or by way of /etc/hosts or DNS."""
-    if not has_mta(servers):
-        return
     if fqdn is None or fqdn.startswith("localhost."):
         yield failed({}, {"name": names.kernel}, _places(names))
     else:
@@ -47,22 +41,20 @@ def _places(names: HostNames) -> tuple[str, ...]:
     return tuple(told)
 
 
-def kept_at_boot(servers: tuple[MailServer, ...], names: HostNames) -> Iterator[Answer]:
+def kept_at_boot(names: HostNames) -> Iterator[Answer]:
     """The name that the kernel has is the one that /etc/hostname gives it at the next boot."""
     match names.hostname_file:
-        case Unknown(reason) if has_mta(servers):
+        case Unknown(reason):
             yield unknown({}, reason)
-        case Known(str(kept)) if has_mta(servers):
+        case Known(str(kept)):
             same = kept.lower().rstrip(".") == names.kernel.lower().rstrip(".")
             words = {"name": names.kernel, "kept": kept}
             yield passed({}, words) if same else failed({}, words)
 
 
-def not_bare_domain(
-    servers: tuple[MailServer, ...], fqdn: str | None, fqdn_records: NameRecords | None
-) -> Iterator[Answer]:
+def not_bare_domain(fqdn: str | None, fqdn_records: NameRecords | None) -> Iterator[Answer]:
     """The host is a name within its domain, not the mail domain itself."""
-    if not has_mta(servers) or fqdn is None or fqdn_records is None:
+    if fqdn is None or fqdn_records is None:
         return
     if fqdn.count(".") == 1:
         yield failed({}, {"name": fqdn}, (f"{fqdn} has no label before its domain",))
@@ -76,11 +68,9 @@ def not_bare_domain(
             yield unknown({}, reason)
 
 
-def resolves(
-    servers: tuple[MailServer, ...], fqdn: str | None, fqdn_records: NameRecords | None
-) -> Iterator[Answer]:
+def resolves(fqdn: str | None, fqdn_records: NameRecords | None) -> Iterator[Answer]:
     """The host's name has an address in DNS."""
-    if not has_mta(servers) or fqdn is None or fqdn_records is None:
+    if fqdn is None or fqdn_records is None:
         return
     found = [
         address

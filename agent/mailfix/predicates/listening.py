@@ -17,7 +17,7 @@ from mailfix.facts import (
 )
 from mailfix.model import Family
 from mailfix.predicates.answer import Answer, Words, failed, passed, unknown
-from mailfix.predicates.services import has_mta, mta_runs
+from mailfix.predicates.services import mta_runs
 
 WILDCARDS = ("0.0.0.0", "::")
 MAIL_PROCESSES = frozenset(
@@ -79,14 +79,11 @@ def smtp_port(
 
 
 def beyond_loopback(
-    servers: tuple[MailServer, ...],
-    listeners: tuple[Listener, ...],
-    addresses: tuple[HostAddress, ...],
-    port: int,
+    listeners: tuple[Listener, ...], addresses: tuple[HostAddress, ...], port: int
 ) -> Iterator[Answer]:
     """The port is served to the network, over IPv4 wherever the host has IPv4."""
     on_port = [listener for listener in listeners if listener.port == port]
-    if not has_mta(servers) or not on_port:
+    if not on_port:
         return
     families = {each.family for each in addresses} or {Family.IPV4}
     family = Family.IPV4 if Family.IPV4 in families else Family.IPV6

@@ -9,11 +9,6 @@ from mailfix.model import Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 
 
-def has_mta(servers: tuple[MailServer, ...]) -> bool:
-    """Tell whether an MTA is installed."""
-    return any(server.role is Role.MTA for server in servers)
-
-
 def mta_runs(servers: tuple[MailServer, ...]) -> bool:
     """Tell whether an MTA is running."""
     return any(server.role is Role.MTA and server.running for server in servers)

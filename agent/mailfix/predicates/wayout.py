@@ -105,9 +105,7 @@ def not_blocked_by_provider(
             yield failed(subject, words, _evidence(way_out))
 
 
-def route_out(mta: Mta | None, outgoing: PerFamily[Outgoing | None]) -> Iterator[Answer]:
+def route_out(outgoing: PerFamily[Outgoing | None]) -> Iterator[Answer]:
     """The host has a route to the Internet over at least one family."""
-    if mta is None:
-        return
     routed = [family.label for family in Family if outgoing.of(family) != Known(None)]
     yield passed({}, {"families": " and ".join(routed)}) if routed else failed({})

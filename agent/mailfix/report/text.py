@@ -11,7 +11,7 @@ from mailfix.model import Finding, Severity, Status
 from mailfix.report.escape import clip, escape
 from mailfix.report.style import Style
 from mailfix.report.summary import Report
-from mailfix.rulebook import Rule
+from mailfix.rulebook import Rule, Scope
 
 T = TypeVar("T")
 
@@ -164,6 +164,7 @@ def write_rule(rule: Rule, *, colour: bool) -> str:
     lines += _labelled("why", rule.why)
     lines += _labelled("check", f"{rule.check.__name__}: {(rule.check.__doc__ or '').strip()}")
     lines += _labelled("needs", ", ".join(rule.needs))
+    lines += _labelled("scope", "any machine" if rule.scope is Scope.ANY else "hosts with an MTA")
     if rule.families:
         lines += _labelled("families", ", ".join(family.label for family in rule.families))
     for name, value in rule.params.items():

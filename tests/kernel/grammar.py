@@ -1,0 +1,302 @@
+"""Rulesets at random, in the words of the tools that load them.
+
+The pools of addresses are small and overlap, so that rules meet. What a tool refuses to load the
+test throws away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from mailfix.model import Family
+
+Draw = Callable[[st.SearchStrategy[str]], str]
+
+NETWORKS = {
+    Family.IPV4: [
+        "8.0.0.0/8", "8.8.0.0/16", "8.8.8.0/24", "8.8.8.8", "128.0.0.0/1", "0.0.0.0/1",
+        "203.0.113.0/24", "203.0.113.10", "198.51.100.0/22", "198.51.100.7", "45.0.0.0/9",
+        "45.6.7.8/255.0.255.0", "1.1.1.1", "10.0.0.0/8", "127.0.0.0/8",
+    ],
+    Family.IPV6: [
+        "2000::/4", "3000::/4", "2001:db8::/32", "2001:db8:1::/64", "2001:db8:1::10",
+        "2a00::/12", "2a00:1450::/32", "2a00:1450:4000::1", "2001:db8:7::/48", "fe80::/10",
+    ],
+}  # fmt: skip
+RANGES = {
+    Family.IPV4: ["8.8.8.3-8.8.9.200", "1.0.0.0-99.255.255.255", "203.0.113.2-203.0.113.20"],
+    Family.IPV6: ["2001:db8::1-2001:db8:2::", "2000::-2fff::", "2001:db8:1::9-2001:db8:1::11"],
+}
+PORTS = ["25", "587", "80", "24", "25:587", "0:65535", "1:24", "26:65535", "465", "0:25"]
+SOURCE_PORTS = ["1024:65535", "0:1023", "25", "1024:2000", "30000:65535", "32768:60999"]
+STATES = ["NEW", "INVALID", "UNTRACKED", "ESTABLISHED", "RELATED", "NEW,ESTABLISHED", "NEW,INVALID"]
+SETS = ["addresses", "networks", "pairs", "ports", "all", "masked"]
+
+
+def pick(*words: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(words)
+
+
+def _or_not(draw: Draw, text: str) -> str:
+    return draw(pick("", "", "! ")) + text
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Texts by the command that loads each, in this order."""
+
+    loads: tuple[tuple[tuple[str, ...], str], ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"--- {' '.join(command)}\n{text}" for command, text in self.loads)
+
+
+def _match(draw: Draw, family: Family, table: str, chain: str, transport: str) -> str:
+    kind = draw(pick(*(_MATCHES_OF_TRANSPORT if transport else ()), *_MATCHES))
+    return _MATCHES_BY_NAME[kind](draw, family, table, chain)
+
+
+def _dport(draw: Draw, *_: object) -> str:
+    return "-m tcp " + _or_not(draw, f"--dport {draw(pick(*PORTS))}")
+
+
+def _sport(draw: Draw, *_: object) -> str:
+    return "-m tcp " + _or_not(draw, f"--sport {draw(pick(*SOURCE_PORTS))}")
+
+
+def _flags(draw: Draw, *_: object) -> str:
+    flags = pick("SYN", "ALL SYN", "SYN,ACK SYN", "ACK ACK", "FIN,SYN,RST,ACK SYN", "ALL NONE")
+    text = draw(flags)
+    return "-m tcp " + _or_not(draw, "--syn" if text == "SYN" else f"--tcp-flags {text}")
+
+
+def _multiport(draw: Draw, *_: object) -> str:
+    ports = ",".join(draw(pick("25", "587", "80,443", "20:24", "24:26")) for _ in range(2))
+    return "-m multiport " + _or_not(draw, f"{draw(pick('--dports', '--ports'))} {ports}")
+
+
+def _conntrack(draw: Draw, *_: object) -> str:
+    options = [
+        _or_not(draw, f"--ctstate {draw(pick(*STATES, 'DNAT', 'SNAT', 'NEW,DNAT'))}"),
+        draw(pick("--ctdir ORIGINAL", "--ctdir REPLY")),
+        _or_not(draw, f"--ctorigdstport {draw(pick('25', '26', '1:100'))}"),
+        _or_not(draw, "--ctproto 6"),
+    ]
+    first = draw(pick("0", "0", "0", "1", "2", "3"))
+    chosen = [options[int(first)]]
+    if draw(pick("", "", "more")):
+        chosen.append(options[(int(first) + 1) % 4])
+    return "-m conntrack " + " ".join(chosen)
+
+
+def _set(draw: Draw, *_: object) -> str:
+    name = draw(pick(*SETS))
+    sides = {"pairs": pick("src,dst", "dst,dst", "dst,src"), "ports": pick("dst")}
+    directions = draw(sides.get(name, pick("src", "dst")))
+    return "-m set " + _or_not(draw, f"--match-set {name} {directions}")
+
+
+def _owner(draw: Draw, family: Family, table: str, chain: str) -> str:
+    if chain not in ("OUTPUT", "POSTROUTING"):
+        return ""
+    value = draw(pick("--uid-owner 107", "--uid-owner 0-106", "--gid-owner 114", "--uid-owner 0"))
+    return "-m owner " + _or_not(draw, value)
+
+
+def _interface(draw: Draw, family: Family, table: str, chain: str) -> str:
+    option = draw(pick("-i", "-o"))
+    if chain in ("INPUT", "PREROUTING"):
+        option = "-i"
+    if chain in ("OUTPUT", "POSTROUTING"):
+        option = "-o"
+    return _or_not(draw, f"{option} {draw(pick('eth0', 'eth+', 'lo', 'wlan0', 'e+'))}")
+
+
+def _rpfilter(draw: Draw, family: Family, table: str, chain: str) -> str:
+    if chain != "PREROUTING" or table not in ("raw", "mangle"):
+        return ""
+    return f"-m rpfilter {draw(pick('', '--invert', '--loose'))}"
+
+
+_MATCHES_OF_TRANSPORT = ("dport", "dport", "dport", "sport", "flags", "multiport", "multiport")
+_MATCHES_BY_NAME: dict[str, Callable[..., str]] = {
+    "dport": _dport,
+    "sport": _sport,
+    "flags": _flags,
+    "multiport": _multiport,
+    "source": lambda draw, family, *_: _or_not(draw, f"-s {draw(pick(*NETWORKS[family]))}"),
+    "destination": lambda draw, family, *_: _or_not(draw, f"-d {draw(pick(*NETWORKS[family]))}"),
+    "range": lambda draw, family, *_: (
+        "-m iprange "
+        + _or_not(draw, f"{draw(pick('--src-range', '--dst-range'))} {draw(pick(*RANGES[family]))}")
+    ),
+    "interface": _interface,
+    "state": lambda draw, *_: "-m state " + _or_not(draw, f"--state {draw(pick(*STATES))}"),
+    "conntrack": _conntrack,
+    "addrtype": lambda draw, *_: (
+        "-m addrtype "
+        + _or_not(
+            draw, f"{draw(pick('--dst-type', '--src-type'))} {draw(pick('LOCAL', 'UNICAST'))}"
+        )
+    ),
+    "set": _set,
+    "owner": _owner,
+    "mark": lambda draw, *_: (
+        "-m mark " + _or_not(draw, f"--mark {draw(pick('0', '0x1', '0x2/0x3', '0x0/0x1'))}")
+    ),
+    "connmark": lambda draw, *_: (
+        "-m connmark " + _or_not(draw, f"--mark {draw(pick('0', '0x1', '0x0/0x1'))}")
+    ),
+    "comment": lambda draw, *_: f"-m comment --comment {draw(pick('plain', '-j', COMMENT))}",
+    "limit": lambda draw, *_: "-m limit --limit 3/min",
+    "recent": lambda draw, *_: f"-m recent --name r {draw(pick('--set', '--rcheck', '--update'))}",
+    "rpfilter": _rpfilter,
+    "pkttype": lambda draw, *_: (
+        "-m pkttype " + _or_not(draw, f"--pkt-type {draw(pick('unicast', 'broadcast'))}")
+    ),
+}
+COMMENT = '"said \\"-j ACCEPT\\" and \\\\ left"'
+_MATCHES = (
+    "source", "source", "source", "destination", "range", "interface", "state", "conntrack",
+    "addrtype", "set", "set", "owner", "mark", "connmark", "comment", "limit", "recent",
+    "rpfilter", "pkttype",
+)  # fmt: skip
+
+_TARGETS = {
+    "raw": ["-j NOTRACK", "-j CT --notrack", "-j CT --notrack"],
+    "mangle": [
+        "-j MARK --set-mark 1", "-j MARK --set-xmark 0x3/0x3", "-j MARK --and-mark 0x2",
+        "-j MARK --or-mark 0x2", "-j CONNMARK --save-mark", "-j CONNMARK --restore-mark",
+        "-j CONNMARK --set-mark 1", "-j MARK --xor-mark 1",
+    ],
+    "filter": ["-j REJECT", "-j REJECT --reject-with tcp-reset"],
+    "nat": [],
+    "security": [],
+}  # fmt: skip
+_ANYWHERE = ["-j ACCEPT", "-j DROP", "-j RETURN", "-j LOG", ""]
+_CHAINS = {
+    "raw": ["PREROUTING", "OUTPUT"],
+    "mangle": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
+    "filter": ["INPUT", "OUTPUT"],
+    "security": ["INPUT", "OUTPUT"],
+    "nat": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
+}
+_NAT_TARGETS = {
+    "PREROUTING": ["-j REDIRECT --to-ports 2525", "-j REDIRECT --to-ports 25", "-j REDIRECT"],
+    "OUTPUT": ["-j REDIRECT --to-ports 2525"],
+    "POSTROUTING": ["-j MASQUERADE"],
+    "INPUT": [],
+}
+
+
+def _target(draw: Draw, table: str, chain: str, later: list[str]) -> str:
+    choices = _ANYWHERE + _TARGETS[table]
+    if table == "nat":
+        choices = ["-j ACCEPT", "-j RETURN", *_NAT_TARGETS.get(chain, [])]
+    if later and draw(pick("", "call")):
+        return f"{draw(pick('-j', '-j', '-g'))} {draw(pick(*later))}"
+    return draw(pick(*choices))
+
+
+def _rule(draw: Draw, family: Family, table: str, chain: str, later: list[str]) -> str:
+    target = _target(draw, table, chain, later)
+    transport = draw(pick("-p tcp", "-p tcp", "-p tcp", "", "-p udp", "! -p udp", "-p icmp"))
+    if "REDIRECT" in target or "tcp-reset" in target:
+        transport = "-p tcp"
+    with_ports = transport == "-p tcp"
+    count = int(draw(pick("0", "1", "1", "2", "3")))
+    drawn = [
+        _match(draw, family, table, chain, transport if with_ports else "") for _ in range(count)
+    ]
+    # iptables takes -s, -d, -i and -o only once each.
+    matches = {match.removeprefix("! ").partition(" ")[0]: match for match in drawn[::-1]}
+    if "-m" in matches:
+        del matches["-m"]
+    extended = dict.fromkeys(match for match in drawn if match.startswith("-m"))
+    if family is Family.IPV6:
+        transport = transport.replace("-p icmp", "-p icmpv6")
+    return " ".join(part for part in (f"-A {chain}", transport, *matches.values(), *extended, target) if part)
+
+
+def _table(draw: Draw, family: Family, table: str) -> str:
+    base_chains = _CHAINS[table]
+    own = [f"own{number}" for number in range(int(draw(pick("0", "1", "3"))))]
+    policies = pick("ACCEPT") if table == "nat" else pick("ACCEPT", "ACCEPT", "DROP")
+    lines = [f"*{table}"]
+    lines += [f":{chain} {draw(policies)} [0:0]" for chain in base_chains]
+    lines += [f":{chain} - [0:0]" for chain in own]
+    for chain in base_chains:
+        count = int(draw(pick("0", "1", "3", "6")))
+        lines += [_rule(draw, family, table, chain, own) for _ in range(count)]
+    for at, chain in enumerate(own):
+        count = int(draw(pick("1", "2", "4")))
+        lines += [_rule(draw, family, table, chain, own[at + 1 :]) for _ in range(count)]
+    return "\n".join([*lines, "COMMIT", ""])
+
+
+def _tables(draw: Draw, family: Family) -> str:
+    others = [
+        table for table in ("raw", "mangle", "nat", "security") if draw(pick("", "", "", "yes"))
+    ]
+    return "".join(_table(draw, family, table) for table in [*others, "filter"])
+
+
+_IPSETS = {
+    Family.IPV4: """\
+create addresses hash:ip
+add addresses 8.8.8.8
+add addresses 198.51.100.7
+add addresses 203.0.113.10
+create networks hash:net
+add networks 8.0.0.0/8
+add networks 8.8.0.0/16 nomatch
+add networks 8.8.8.0/24
+add networks 128.0.0.0/2
+create pairs hash:ip,port
+add pairs 8.8.8.8,tcp:25
+add pairs 203.0.113.10,tcp:25
+add pairs 8.8.8.8,udp:587
+add pairs 1.1.1.1,tcp:587
+create ports bitmap:port range 0-1024
+add ports 25
+create all list:set
+add all addresses
+add all networks
+create masked hash:ip netmask 20
+add masked 8.8.16.0
+add masked 45.6.7.8
+""",
+    Family.IPV6: """\
+create addresses hash:ip family inet6
+add addresses 2001:db8:7::1
+add addresses 2001:db8:1::10
+create networks hash:net family inet6
+add networks 2000::/4
+add networks 2001:db8::/32 nomatch
+add networks 2001:db8:7::/48
+create pairs hash:ip,port family inet6
+add pairs 2001:db8:7::1,tcp:25
+add pairs 2001:db8:1::10,tcp:25
+create ports bitmap:port range 0-1024
+add ports 25
+create all list:set
+add all addresses
+add all networks
+create masked hash:ip family inet6 netmask 40
+add masked 2001:db8:700::
+""",
+}
+
+
+@st.composite
+def iptables_rulesets(draw: Draw) -> tuple[Family, Ruleset]:
+    """Both backends at once now and then, else one of them."""
+    family = Family.IPV6 if draw(pick("4", "4", "6")) == "6" else Family.IPV4
+    prefix = "ip6tables" if family is Family.IPV6 else "iptables"
+    backends = draw(pick("legacy", "nft", "legacy nft")).split()
+    loads = [(("ipset", "restore"), _IPSETS[family])]
+    loads += [((f"{prefix}-{backend}-restore",), _tables(draw, family)) for backend in backends]
+    return family, Ruleset(tuple(loads))
