@@ -131,12 +131,11 @@ def main() -> NoReturn:
 
 def _explain(error: Exception) -> int:
     """Typer names its usage errors differently from release to release; all format themselves."""
-    from mailfix.rulebook import BadRule
-    from mailfix.settings import BadSettings
+    from mailfix.model import Refusal
 
     if hasattr(error, "format_message"):
         return _complain(f"{error.format_message()} (mailfix --help)", USAGE_ERROR)
-    if isinstance(error, BadRule | BadSettings):
+    if isinstance(error, Refusal):
         return _complain(str(error), USAGE_ERROR)
     if os.environ.get("MAILFIX_DEBUG"):
         raise error

@@ -79,7 +79,8 @@ async def collect(host: Host, settings: Settings) -> Facts:
     )
     network = _read_network(settings, mail_servers.mta)
     own_name = names.read(host)
-    (heard, named, helo_records, reverse, verdicts, ways) = await asyncio.gather(
+    (validity, heard, named, helo_records, reverse, verdicts, ways) = await asyncio.gather(
+        _bounded(host, "exim's configuration", exim.validity(host)),
         _read_greetings(host, listening),
         _read_names(host, own_name),
         _helo_records(host, mail_servers.mta),
@@ -95,7 +96,7 @@ async def collect(host: Host, settings: Settings) -> Facts:
         mta=mail_servers.mta,
         exim_source=mail_servers.exim.source if mail_servers.exim else Known(None),
         exim_settings=mail_servers.exim.settings if mail_servers.exim else Known(None),
-        exim_validity=mail_servers.exim.validity if mail_servers.exim else Known(()),
+        exim_validity=validity,
         names=own_name,
         fqdn=fqdn,
         fqdn_records=fqdn_records,
@@ -133,7 +134,7 @@ async def _read_servers(host: Host) -> Servers:
     chosen = mta_in_use(installed.value)
     asked = await _bounded(host, "exim", _ask_exim(host))
     if isinstance(asked, Unknown):
-        failed = Exim(asked, asked, asked, asked, asked)
+        failed = Exim(asked, asked, asked, asked)
         return Servers(installed, failed, asked, asked)
     found = asked.value
     if chosen is None:

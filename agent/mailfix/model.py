@@ -27,6 +27,10 @@ class Unknown:
 Fact: TypeAlias = Known[T] | Unknown
 
 
+class Refusal(ValueError):
+    """Input that cannot be used; its text is one line: what, where, and what to do."""
+
+
 class Status(StrEnum):
     """The three answers, and a finding that the administrator chose to ignore."""
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from mailfix.model import Family, Severity
+from mailfix.model import Family, Refusal, Severity
 from mailfix.predicates import PREDICATES, Predicate
 
 SITE_FOLDER = "/etc/mailfix/rules"
@@ -23,8 +23,8 @@ _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
 
 
-class BadRule(ValueError):
-    """A rule that cannot be used; the text says which file, what and what to do."""
+class BadRule(Refusal):
+    """A rule that cannot be used."""
 
 
 class Scope(StrEnum):

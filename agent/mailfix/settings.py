@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mailfix.model import Refusal
+
 CONFIG_FILE = "/etc/mailfix/config.yml"
 MAX_TARGETS = 20
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
 
 
-class BadSettings(ValueError):
-    """The configuration file is not usable; the text says what, where and what to do."""
+class BadSettings(Refusal):
+    """A configuration file that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,8 @@ class Kernel:
 
 _SETUP = f"""\
 link set lo up
-addr add {LOCAL[Family.IPV4]}/24 dev {INTERFACE}
-addr add {LOCAL[Family.IPV6]}/64 dev {INTERFACE} nodad
+addr add {LOCAL[Family.IPV4]}/32 dev {INTERFACE}
+addr add {LOCAL[Family.IPV6]}/128 dev {INTERFACE} nodad
 link set {INTERFACE} txqueuelen 1000 up
 route add default dev {INTERFACE}
 route add ::/0 dev {INTERFACE}

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import FrameType
 
 from .breakages import BREAKAGES
 from .lab import Lab, running_lab, turn_termination_into_interrupt
@@ -42,6 +43,8 @@ def main() -> int:
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 70
+    except KeyboardInterrupt:
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,13 +75,17 @@ def visit(lab: Lab, scenario: Scenario, command: str | None) -> int:
 
 def shell(host: MailHost, *arguments: str) -> int:
     """Run the host's shell on this terminal; Ctrl-C is the shell's."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, stay)
     try:
         terminal = {"TERM": os.environ.get("TERM", "dumb")}
         command = (*host.enter(), "bash", *arguments)
         return subprocess.run(command, env=environment(terminal), check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def stay(signum: int, frame: FrameType | None) -> None:
+    """Let the signal pass; unlike SIG_IGN this is not inherited by the shell."""
 
 
 if __name__ == "__main__":

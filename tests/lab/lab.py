@@ -11,7 +11,7 @@ from types import FrameType
 
 from .image import BASE, Layer
 from .internet import Internet
-from .leftovers import mount_point, new_name, reap, take_down
+from .leftovers import is_own, mount_point, new_name, reap, take_down
 from .machine import run
 from .mailhost import MailHost
 from .namespace import Namespace
@@ -56,7 +56,7 @@ def forget(name: str) -> None:
 
 
 def forget_all() -> None:
-    for name in tuple(_live):
+    for name in filter(is_own, tuple(_live)):
         forget(name)
 
 

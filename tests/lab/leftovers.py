@@ -6,6 +6,7 @@ namespaces carry the name.
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import re
@@ -121,8 +122,25 @@ def existing_names() -> set[str]:
 
 
 def reap() -> None:
-    """Take down the labs whose owners are dead."""
-    for name in existing_names():
-        owner = NAME.match(name)
-        if owner is not None and start_time(int(owner["pid"])) != owner["start"]:
-            take_down(name)
+    """Take down the labs whose owners are dead; one process at a time does so.
+
+    Raises LabError when a dead lab cannot be removed.
+    """
+    RUN_DIRECTORY.mkdir(mode=0o700, exist_ok=True)
+    with (RUN_DIRECTORY / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in existing_names():
+            if not has_owner(name):
+                take_down(name)
+
+
+def has_owner(name: str) -> bool:
+    """Whether the process that started this lab is still there."""
+    owner = NAME.fullmatch(name)
+    return owner is not None and start_time(int(owner["pid"])) == owner["start"]
+
+
+def is_own(name: str) -> bool:
+    """Whether this very process, not one it was forked from, started this lab."""
+    owner = NAME.fullmatch(name)
+    return owner is not None and int(owner["pid"]) == os.getpid()

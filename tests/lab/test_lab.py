@@ -23,6 +23,7 @@ from .mailhost import MailHost
 from .names import HOST_IPV4, HOST_IPV6, HOST_NAME, SERVERS
 from .variants import VARIANTS
 
+NEW_CONFIGURATION = "update-exim4.conf -o /tmp/new; exim4 -bV -C /tmp/new 2>&1"
 HOST_ADDRESSES = (HOST_IPV4, HOST_IPV6)
 GMAIL = SERVERS["smtp.gmail.com"]
 SAY_EHLO = """
@@ -220,6 +221,38 @@ def test_a_breakage_is_seen_from_outside(lab: Lab, name: str, ipv4: State, ipv6:
     BREAKAGES[name].apply(lab.host, lab.internet)
     assert lab.internet.knock(HOST_IPV4, 25, timeout=1.0) is ipv4
     assert lab.internet.knock(HOST_IPV6, 25, timeout=1.0) is ipv6
+
+
+@pytest.mark.parametrize(
+    ("name", "look", "seen"),
+    [
+        ("killed-exim", "systemctl is-active exim4", "active"),
+        ("disabled-exim", "systemctl is-enabled exim4 2>/dev/null", "disabled"),
+        ("masked-exim", "systemctl is-enabled exim4 2>/dev/null", "masked"),
+        ("broken-template", NEW_CONFIGURATION, "no_such_option"),
+        ("broken-own-conf", "exim4 -bV -C /etc/exim4/exim4.conf 2>&1", "no_such_option"),
+        ("loopback-only", "ss -Hltn sport = 25", "127.0.0.1:25"),
+        ("port-587-configured-not-listening", "exim4 -bP daemon_smtp_ports", "587"),
+        ("short-hostname", "exim4 -bP primary_hostname", "= mail\n"),
+        ("bare-domain-hostname", "exim4 -bP primary_hostname", "= example.com\n"),
+        ("hostname-unresolvable", "hostname -f", "srv7.example.com"),
+        ("ipv6-no-address", "ip -6 route; ip -6 address show dev eth0 scope global", "default"),
+        ("nat", "ip -4 -brief address show dev eth0", "10.0.0.10/24"),
+    ],
+)
+def test_a_breakage_is_seen_on_the_host(lab: Lab, name: str, look: str, seen: str) -> None:
+    BREAKAGES[name].apply(lab.host, lab.internet)
+    assert seen in lab.host.run(["sh", "-c", look]).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "helo"), [("nat", HOST_NAME), ("helo-mismatch", "somewhere.provider.example")]
+)
+def test_exims_own_helo_reaches_the_sink(lab: Lab, name: str, helo: str) -> None:
+    BREAKAGES[name].apply(lab.host, lab.internet)
+    lab.host.run(["exim4", "-odi", "someone@gmail.com"], text_in="Subject: lab\n\nlab\n")
+    visits = [(each.server, each.helo) for each in lab.internet.sink.visits]
+    assert ("gmail-smtp-in.l.google.com", helo) in visits
 
 
 def test_only_exims_user_is_cut_off(lab: Lab) -> None:

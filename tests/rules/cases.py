@@ -24,6 +24,7 @@ from tests.rules.reader import BadCase, read_facts
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 SILENT = "silent"
+SCOPE = {"servers"}  # tells every rule whether this is a mail host at all
 VERDICTS = ("pass", "fail", "unknown", SILENT)
 _FILE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.(" + "|".join(VERDICTS) + r")\.yml")
 
@@ -83,7 +84,7 @@ def read_case(file: Path, rule: Rule) -> Case:
     keys = {"facts"} if verdict == SILENT else {"facts", "expect"}
     if not isinstance(content, dict) or set(content) != keys:
         raise BadCase(f"{file}: expected {' and '.join(sorted(keys))}")
-    if set(content["facts"]) != set(rule.needs):
+    if set(content["facts"]) | SCOPE != set(rule.needs) | SCOPE:
         raise BadCase(f"{file}: the facts must be those that the rule needs: {rule.needs}")
     expected = tuple(_expected(each, file) for each in content.get("expect", []))
     if verdict != SILENT and not expected:

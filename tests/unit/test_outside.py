@@ -150,9 +150,10 @@ def probe(
         try:
             for port, handler in servers.items():
                 await connections.listen(handler, address, port, (tls or {}).get(port))
-            return await outside.look_at(
+            looking = outside.look_at(
                 Target(name, is_address=False), ports, timeout_s, Resolved(address)
             )
+            return await asyncio.wait_for(looking, timeout_s + 5)
         finally:
             await connections.end()
 

@@ -280,7 +280,7 @@ def farewell_to(banner: str) -> bytes:
 
 def _failed(contact: Contact, error: OSError) -> Contact:
     if isinstance(error, _IdentityError):
-        return replace(contact, outcome=Outcome.ERROR, detail=error.strerror)
+        return replace(contact, outcome=Outcome.ERROR, detail=error.strerror or "")
     if isinstance(error, TimeoutError) and not error.errno:
         return replace(contact, outcome=Outcome.TIMEOUT, detail="no answer in time")
     return replace(contact, outcome=outcome_of(error), detail=describe(error))

@@ -7,7 +7,7 @@ import ipaddress
 import re
 
 from mailfix.host.dns import Dns
-from mailfix.model import Family, Known, Unknown
+from mailfix.model import Family, Known, Refusal, Unknown
 from mailfix.outside.model import FamilyAddresses, Target
 
 ADDRESSES_PER_FAMILY = 8
@@ -15,7 +15,7 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _NAME_LIMIT = 253
 
 
-class TargetError(ValueError):
+class TargetError(Refusal):
     """What was typed is neither a host name nor an address; says why."""
 
 

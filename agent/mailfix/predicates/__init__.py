@@ -40,6 +40,7 @@ PREDICATES: dict[str, Predicate] = {
         ipv6.route_present,
         listening.beyond_loopback,
         listening.configured_endpoints,
+        listening.greets_with_welcome,
         listening.held_by_mail_server,
         listening.smtp_port,
         reverse.confirmed,

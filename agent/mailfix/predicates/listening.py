@@ -129,6 +129,16 @@ def _takes(listener: Listener, endpoint: Endpoint) -> bool:
     return listener.address == endpoint.address
 
 
+def greets_with_welcome(greetings: tuple[Greeting, ...], ports: list[int]) -> Iterator[Answer]:
+    """An SMTP greeting is a 220, not a refusal (RFC 5321 3.1)."""
+    for port in ports:
+        heard = [each for each in greetings if each.port == port and each.speaks == "smtp"]
+        refused = [each.text for each in heard if not each.text.startswith("2")]
+        words: Words = {"port": port, "text": refused[0][:200] if refused else ""}
+        if heard:
+            yield failed({"port": port}, words) if refused else passed({"port": port}, words)
+
+
 def held_by_mail_server(
     listeners: tuple[Listener, ...], greetings: tuple[Greeting, ...]
 ) -> Iterator[Answer]:

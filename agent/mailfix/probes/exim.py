@@ -50,12 +50,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Exim:
-    """Everything that was found out about an installed exim."""
+    """What an installed exim tells about itself."""
 
     mta: Fact[Mta | None]
     settings: Fact[EximSettings | None]
     source: Fact[EximSource | None]
-    validity: Fact[tuple[Validity, ...]]
     local_domains: Fact[str]
 
 
@@ -71,15 +70,13 @@ async def read(host: Host, arguments: tuple[str, ...]) -> Exim | None:
         return None
     version, told = await asyncio.gather(host.run(name, "-bV"), _ask(host, name))
     source = _source(host, version)
-    validity = await _validity(host, name, version, source)
     if isinstance(told, Unknown):
-        return Exim(told, told, source, validity, told)
+        return Exim(told, told, source, told)
     domains = told.value.options.get("+local_domains")
     return Exim(
         mta=parse_mta(told.value),
         settings=parse_settings(told.value.options, arguments),
         source=source,
-        validity=validity,
         local_domains=Unknown("exim has no list +local_domains")
         if domains is None
         else Known(domains),
@@ -317,13 +314,16 @@ def source_of(file: str, *, split: bool, cpanel: bool) -> EximSource:
     return EximSource(Layout.OWN_FILE, file)
 
 
-async def _validity(
-    host: Host, name: str, version: Fact[Output], source: Fact[EximSource | None]
-) -> Fact[tuple[Validity, ...]]:
+async def validity(host: Host) -> Fact[tuple[Validity, ...]]:
+    """Ask exim whether the configuration in use is valid, and the one of the next restart."""
+    name = binary(host)
+    if name is None:
+        return Known(())
+    version = await host.run(name, "-bV")
     if isinstance(version, Unknown):
         return version
-    file = source.value.file if isinstance(source, Known) and source.value else "its configuration"
-    in_use = judged(version.value, file, "in use")
+    file = parse_file(version.value.stdout + version.value.stderr)
+    in_use = judged(version.value, file or "its configuration", "in use")
     if file != GENERATED or not host.has_program("update-exim4.conf"):
         return Known((in_use,))
     coming = await _next_restart(host, name)

@@ -16,7 +16,7 @@ from mailfix.host.dns import Answer
 from mailfix.model import Fact, Family, Known, Unknown
 from mailfix.settings import Settings
 
-CONNECT_S = 4.0
+CONNECT_S = 3.0
 GRACE_S = 0.3
 MX_PER_DOMAIN = 2
 

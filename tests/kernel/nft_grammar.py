@@ -1,0 +1,147 @@
+"""Native nft rulesets at random: base chains by priority, sets, maps, verdict maps."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from mailfix.model import Family
+from tests.kernel.grammar import NETWORKS, Draw, Ruleset, pick
+
+_KEYWORDS = {Family.IPV4: "ip", Family.IPV6: "ip6"}
+_TYPES = {Family.IPV4: "ipv4_addr", Family.IPV6: "ipv6_addr"}
+_ELEMENTS = {
+    Family.IPV4: ("8.8.0.0/16", "198.51.100.7", "128.0.0.0-140.0.0.255", "203.0.113.10"),
+    Family.IPV6: ("2a00::/12", "2001:db8:7::1", "2001:db8:1::10", "3000::-3001::ffff"),
+}
+
+
+def _sets(family: Family) -> str:
+    first, second, third, own = _ELEMENTS[family]
+    kind = _TYPES[family]
+    return f"""\
+  set plain {{ type {kind}; elements = {{ {second}, {own} }} }}
+  set wide {{ type {kind}; flags interval; elements = {{ {first}, {second}, {third} }} }}
+  set timed {{ type {kind}; flags interval,timeout; elements = {{ {first} timeout 1h }} }}
+  set empty {{ type {kind}; }}
+  set mail {{ type inet_service; flags interval; elements = {{ 25, 465-587 }} }}
+  set pairs {{ type {kind} . inet_service; flags interval;
+    elements = {{ {first} . 25, {second} . 20-30, {third} . 587 }} }}
+  set links {{ type ifname; elements = {{ "eth0", "wg0" }} }}
+  map ways {{ type inet_service : verdict; elements = {{ 25 : jump own0, 80 : drop }} }}
+  map lists {{ type {kind} : verdict; flags interval;
+    elements = {{ {first} : drop, {second} : accept, {third} : continue }} }}
+"""
+
+
+def _match(draw: Draw, family: Family, hook: str) -> str:
+    address = f"{_KEYWORDS[family]} {draw(pick('saddr', 'daddr'))}"
+    networks = [text for text in NETWORKS[family] if "/255." not in text]
+    one, other = draw(pick(*networks)), draw(pick(*networks[:4]))
+    equal = draw(pick("", "", "!= "))
+    interface = "iifname" if hook in ("prerouting", "input") else draw(pick("iifname", "oifname"))
+    return draw(
+        pick(
+            f"{address} {equal}{one}",
+            f"{address} {equal}{one}",
+            f"{address} {equal}@{draw(pick('plain', 'wide', 'timed', 'empty'))}",
+            f"{address} {equal}{{ {_disjoint(draw, family)} }}",
+            f"{address} {_mask(family)} {other}" if family is Family.IPV4 else f"{address} {other}",
+            f"{address} . tcp dport @pairs",
+            f"{address} . tcp dport != @pairs",
+            f"tcp dport {equal}{draw(pick('25', '587', '1-24', '25-587', '{ 25, 80 }', '@mail'))}",
+            f"tcp dport {draw(pick('< 26', '> 25', '<= 24', '>= 587'))}",
+            f"tcp sport {equal}{draw(pick('1024-65535', '25', '0-1023'))}",
+            f"th dport {draw(pick('25', '587'))}",
+            f"udp dport {equal}25",
+            f"meta l4proto {equal}{draw(pick('tcp', 'udp', '{ tcp, udp }', '{ icmp, ipv6-icmp }'))}",
+            f"meta nfproto {equal}{draw(pick('ipv4', 'ipv6'))}",
+            f"{interface} {equal}{draw(pick('eth0', 'lo', 'eth*', '{ lo, eth0 }', '@links'))}",
+            f"ct state {equal}{draw(pick('new', 'invalid', 'untracked', 'established,related'))}",
+            "ct state { new, untracked }",
+            f"ct direction {draw(pick('original', 'reply'))}",
+            f"ct status {draw(pick('dnat', 'snat'))}",
+            f"ct mark {equal}{draw(pick('0', '1'))}",
+            f"meta mark {equal}{draw(pick('0', '1', '5'))}",
+            f"meta mark & 0x3 {draw(pick('==', '!='))} {draw(pick('0', '1'))}",
+            f"tcp flags {draw(pick('syn', '== syn', '!= syn', 'ack', '& (syn|ack) == syn', '! syn'))}",
+            f"tcp flags & (fin|syn|rst|ack) {draw(pick('==', '!='))} {draw(pick('syn', 'syn,ack'))}",
+            f"fib daddr type {equal}{draw(pick('local', 'broadcast', 'unicast'))}",
+            f"fib saddr . iif oif {draw(pick('missing', 'exists'))}" if hook != "output" else "",
+            f"meta skuid {equal}{draw(pick('107', '0-106', '{ 0, 107 }', '0'))}",
+            f"meta skgid {equal}{draw(pick('114', '0'))}",
+            f"meta pkttype {draw(pick('unicast', 'broadcast', '{ broadcast, multicast }'))}",
+            "limit rate 5/minute",
+            "icmp type echo-request",
+            "ip protocol tcp",
+        )
+    )
+
+
+def _mask(family: Family) -> str:
+    return "& 255.0.255.0 ==" if family is Family.IPV4 else ""
+
+
+def _disjoint(draw: Draw, family: Family) -> str:
+    return ", ".join(_ELEMENTS[family][: int(draw(pick("1", "2", "4")))])
+
+
+def _verdict(draw: Draw, family: Family, later: list[str]) -> str:
+    address = f"{_KEYWORDS[family]} {draw(pick('saddr', 'daddr'))}"
+    call = f"{draw(pick('jump', 'goto'))} {draw(pick(*later))}" if later else "return"
+    return draw(
+        pick(
+            "accept", "accept", "drop", "drop", "return", "continue", "reject", call, call, call,
+            "counter", "log prefix \"x\"", "meta mark set 0x1", "meta mark set mark or 0x2",
+            "meta mark set mark and 0x1", "ct mark set mark", "meta mark set ct mark",
+            f"{address} vmap @lists",
+            "ct state vmap { new : drop, established : accept }",
+            f"tcp dport vmap {{ 25 : {call}, 587 : accept }}",
+            f"{address} . tcp dport vmap {{ {_ELEMENTS[family][0]} . 25 : drop }}",
+            "meta mark set 0x1 tcp dport 25 drop",
+            "iifname vmap { lo : accept, eth0 : drop }",
+        )
+    )  # fmt: skip
+
+
+def _rule(draw: Draw, family: Family, hook: str, later: list[str]) -> str:
+    count = int(draw(pick("0", "1", "1", "2")))
+    matches = [_match(draw, family, hook) for _ in range(count)]
+    return "    " + " ".join(filter(None, [*matches, _verdict(draw, family, later)]))
+
+
+_HOOKS = {
+    "prerouting": ("raw", "mangle", "-10"),
+    "input": ("filter", "security", "-10", "10"),
+    "output": ("filter", "raw", "mangle"),
+    "postrouting": ("mangle", "110"),
+}
+
+
+def _table(draw: Draw, family: Family, name: str) -> str:
+    of_family = draw(pick("inet", _KEYWORDS[family]))
+    own = ["own0", "own1", "own2"]
+    text = [f"table {of_family} {name} {{", _sets(family)]
+    for at, chain in reversed(list(enumerate(own))):
+        rules = [_rule(draw, family, "", own[at + 1 :]) for _ in range(int(draw(pick("0", "2"))))]
+        text += [f"  chain {chain} {{", *rules, "  }"]
+    for hook in draw(pick("input", "input output", "prerouting input", "output postrouting")).split():
+        priority, policy = draw(pick(*_HOOKS[hook])), draw(pick("accept", "accept", "drop"))
+        rules = [_rule(draw, family, hook, own) for _ in range(int(draw(pick("1", "3", "5"))))]
+        head = f"    type filter hook {hook} priority {priority}; policy {policy};"
+        text += [f"  chain on_{hook} {{", head, *rules, "  }"]
+    if draw(pick("", "", "", "untracked")):
+        text += ["  chain untracked {", "    type filter hook prerouting priority -310;",
+                 f"    {_match(draw, family, 'prerouting')} notrack", "  }"]  # fmt: skip
+    if draw(pick("", "", "", "redirected")):
+        text += ["  chain redirected {", "    type nat hook prerouting priority -100;",
+                 "    tcp dport 25 redirect to :2525", "  }"]  # fmt: skip
+    return "\n".join([*text, "}", ""])
+
+
+@st.composite
+def nft_rulesets(draw: Draw) -> tuple[Family, Ruleset]:
+    """One or two tables, each of one family or inet."""
+    family = Family.IPV6 if draw(pick("4", "4", "6")) == "6" else Family.IPV4
+    tables = draw(pick("one", "one two")).split()
+    loads = ((("nft", "-f", "-"), _table(draw, family, name)) for name in tables)
+    return family, Ruleset(tuple(loads))

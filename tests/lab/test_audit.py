@@ -1,0 +1,211 @@
+"""`mailfix audit` on booted hosts: healthy ones are clean, each break is found and named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mailfix.report.document import SCHEMA_FILE
+
+from .breakages import BREAKAGES
+from .internet import State
+from .lab import Lab, running_lab
+from .mailhost import Audit
+from .names import HOST_IPV4, HOST_IPV6
+from .scenario import Scenario
+from .variants import VARIANTS
+
+pytestmark = pytest.mark.usefixtures("lab_machine")
+
+ALL_INBOUND = frozenset({25, 465, 587, 143, 993})
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Which rules must fail and which must be unknown, and no others.
+
+    ``closed`` are the ports that the Internet must find closed, to show that the break is real;
+    ``says`` are words that the administrator must read.
+    """
+
+    fail: frozenset[str]
+    unknown: frozenset[str] = frozenset()
+    closed: frozenset[tuple[str, int]] = frozenset()
+    says: tuple[str, ...] = ()
+
+
+def fails(*rules: str, **more: Any) -> Expected:
+    return Expected(frozenset(rules), **more)
+
+
+def closed(*ports: int, addresses: tuple[str, ...] = (HOST_IPV4,)) -> frozenset[tuple[str, int]]:
+    return frozenset((address, port) for address in addresses for port in ports)
+
+
+BOTH = (HOST_IPV4, HOST_IPV6)
+UNGREETED = frozenset({"banner-mismatch"})
+NO_MTA_SETTINGS = frozenset(
+    {
+        "banner-mismatch",
+        "exim-endpoint-missing",
+        "firewall-outbound-blocked",
+        "helo-mismatch",
+        "ipv6-address-missing",
+        "ipv6-ptr-missing",
+        "ipv6-ptr-unconfirmed",
+        "ipv6-published-not-served",
+        "ipv6-route-missing",
+        "provider-blocks-25",
+        "ptr-generic",
+        "ptr-mismatch",
+        "ptr-missing",
+        "ptr-unconfirmed",
+        "way-out-closed",
+    }
+)
+INBOUND = "firewall-inbound-blocked"
+OUTBOUND = "firewall-outbound-blocked"
+EXPECTED: dict[str, Expected] = {
+    "blocked-25": fails(
+        INBOUND,
+        closed=closed(25),
+        says=("rule 1 of INPUT (iptables-nft, filter): -A INPUT -p tcp", "the whole Internet"),
+    ),
+    "blocked-25-legacy": fails(INBOUND, closed=closed(25), says=("(iptables-legacy, filter)",)),
+    "blocked-25-v6": fails(INBOUND, closed=closed(25, addresses=(HOST_IPV6,)), says=("IPv6",)),
+    "blocked-25-nft": fails(
+        INBOUND, unknown=UNGREETED, closed=closed(25, addresses=BOTH), says=("nft",)
+    ),
+    "policy-drop": fails(
+        INBOUND,
+        "firewall-client-port-blocked",
+        closed=closed(*ALL_INBOUND, addresses=BOTH),
+        says=("the policy of INPUT",),
+    ),
+    "user-chain-range": fails(INBOUND, closed=closed(25), says=("rule 1 of services",)),
+    "reject-25": fails(INBOUND, closed=closed(25), says=("REJECT",)),
+    "out-25-owner": fails(OUTBOUND, says=("--uid-owner",)),
+    "out-25-drop": fails(OUTBOUND, unknown=UNGREETED),
+    "stopped-exim": fails("server-stopped", closed=closed(25), says=("start exim4",)),
+    "killed-exim": fails("server-stopped", closed=closed(25)),
+    "disabled-exim": fails("server-disabled"),
+    "masked-exim": fails("server-stopped", "server-disabled", closed=closed(25)),
+    "broken-template": fails("exim-config-invalid", says=("at next restart", "line ")),
+    "broken-template-restarted": fails("exim-config-invalid", "server-stopped", closed=closed(25)),
+    "broken-own-conf": fails(
+        "exim-config-invalid", unknown=NO_MTA_SETTINGS, says=("in use", "no_such_option")
+    ),
+    "loopback-only": fails(
+        "smtp-loopback-only", "ipv6-published-not-served", closed=closed(25), says=("127.0.0.1",)
+    ),
+    "port-taken": fails(
+        "mail-port-taken", "server-stopped", unknown=UNGREETED, says=("held by python3",)
+    ),
+    "unbindable-interface": fails(
+        "smtp-not-listening", "exim-endpoint-missing", closed=closed(25), says=("203.0.113.77",)
+    ),
+    "port-587-configured-not-listening": fails("exim-endpoint-missing", closed=closed(587)),
+    "short-hostname": fails("hostname-not-qualified", "helo-mismatch"),
+    "bare-domain-hostname": fails("hostname-bare-domain"),
+    "hostname-unresolvable": fails("hostname-unresolvable", "helo-mismatch", "ptr-mismatch"),
+    "hostname-banner-mismatch": fails("banner-mismatch", says=("old.example.com",)),
+    "helo-mismatch": fails("helo-mismatch", "ptr-mismatch"),
+    "ptr-missing-v4": fails("ptr-missing", says=("203.0.113.10", "provider")),
+    "ptr-mismatch": fails("ptr-mismatch"),
+    "ptr-unconfirmed": fails("ptr-unconfirmed"),
+    "ptr-generic": fails("ptr-generic"),
+    "ipv6-no-ptr": fails("ipv6-ptr-missing", says=("disable_ipv6 = true",)),
+    "ipv6-ptr-unconfirmed": fails("ipv6-ptr-unconfirmed", "helo-mismatch"),
+    "ipv6-no-address": fails("ipv6-address-missing"),
+    "ipv6-no-route": fails("ipv6-route-missing"),
+    "provider-block-25": fails("provider-blocks-25", says=("Please open outgoing TCP port 25",)),
+}
+BAD_DNS = frozenset(name for name in BREAKAGES if name.startswith("dns-"))
+WITHOUT_FAULT = frozenset({"nat"})
+
+
+def audited(scenario: Scenario, lab: Lab) -> Audit:
+    scenario.apply(lab.host, lab.internet)
+    audit = lab.host.audit()
+    jsonschema.validate(audit.report, json.loads(SCHEMA_FILE.read_text("utf-8")))
+    return audit
+
+
+def rules_that(status: str, audit: Audit) -> frozenset[str]:
+    return frozenset(each["rule"] for each in audit.report["findings"] if each["status"] == status)
+
+
+def words_of(audit: Audit) -> str:
+    told = [each for each in audit.report["findings"] if each["status"] != "pass"]
+    return "\n".join(f"{each['message']} {each['advice']} {each['fix']}" for each in told)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_healthy_hosts_are_clean(name: str) -> None:
+    with running_lab(VARIANTS[name].layer) as lab:
+        audit = audited(VARIANTS[name], lab)
+        assert (rules_that("fail", audit), rules_that("unknown", audit)) == (set(), set())
+        assert audit.exit_code == 0
+        assert "Traceback" not in audit.stderr
+        assert lab.internet.connect(HOST_IPV4, 25).banner.startswith("220 mail.example.com")
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_each_break_is_found_and_nothing_else(name: str) -> None:
+    expected = EXPECTED[name]
+    with running_lab(BREAKAGES[name].layer) as lab:
+        audit = audited(BREAKAGES[name], lab)
+        assert rules_that("fail", audit) == expected.fail
+        assert rules_that("unknown", audit) == expected.unknown
+        assert audit.exit_code == 1
+        for words in expected.says:
+            assert words in words_of(audit)
+        for address, port in expected.closed:
+            assert lab.internet.knock(address, port, timeout=0.7) is not State.OPEN
+
+
+@pytest.mark.parametrize("name", sorted(BAD_DNS))
+def test_bad_dns_is_unknown_and_never_missing(name: str) -> None:
+    with running_lab(BREAKAGES[name].layer) as lab:
+        audit = audited(BREAKAGES[name], lab)
+        assert rules_that("fail", audit) == set()
+        assert rules_that("unknown", audit) >= {"ptr-missing", "helo-mismatch"}
+        assert audit.exit_code == 2
+        assert audit.report["duration_s"] < 10
+        assert "DNS" in words_of(audit)
+
+
+def test_behind_nat_the_outside_address_is_unknown_until_it_is_configured(lab: Lab) -> None:
+    BREAKAGES["nat"].apply(lab.host, lab.internet)
+    before = lab.host.audit()
+    assert rules_that("fail", before) == set()
+    assert rules_that("unknown", before) >= {"ptr-missing"}
+    assert "set public_ipv4 in /etc/mailfix/config.yml" in words_of(before)
+    lab.host.write("/etc/mailfix/config.yml", f"public_ipv4: {HOST_IPV4}\n")
+    after = lab.host.audit()
+    assert (after.exit_code, rules_that("unknown", after)) == (0, set())
+
+
+def test_every_breakage_has_its_expectation() -> None:
+    assert set(BREAKAGES) == set(EXPECTED) | BAD_DNS | WITHOUT_FAULT
+
+
+def test_each_family_and_port_is_told_apart(lab: Lab) -> None:
+    lab.host.sh("ip6tables-nft -A INPUT -p tcp --dport 587 -j DROP")
+    audit = lab.host.audit()
+    failed = [each["subject"] for each in audit.report["findings"] if each["status"] == "fail"]
+    assert failed == [{"port": 587, "family": "ipv6"}]
+    assert lab.internet.knock(HOST_IPV6, 587, timeout=0.7) is State.SILENT
+    assert lab.internet.knock(HOST_IPV4, 587) is State.OPEN
+
+
+def test_an_accepted_finding_is_ignored(lab: Lab) -> None:
+    BREAKAGES["ptr-generic"].apply(lab.host, lab.internet)
+    lab.host.write("/etc/mailfix/config.yml", "ignore:\n  - rule: ptr-generic\n    family: ipv4\n")
+    audit = lab.host.audit()
+    assert rules_that("ignored", audit) == {"ptr-generic"}
+    assert audit.exit_code == 0
