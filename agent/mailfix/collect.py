@@ -25,7 +25,7 @@ from mailfix.facts import (
     Role,
     WayOut,
 )
-from mailfix.firewall import Dump
+from mailfix.firewall import Ruleset
 from mailfix.host import Host, interfaces, routes, sockets
 from mailfix.model import Fact, Family, Known, Unknown
 from mailfix.probes import (
@@ -74,40 +74,43 @@ class Network:
 
 async def collect(host: Host, settings: Settings) -> Facts:
     """Read every fact; what does not come before the host's deadline is Unknown."""
-    listening, mail_servers = await asyncio.gather(
-        _bounded(host, "listening sockets", listeners.read(host)), _read_servers(host)
-    )
-    network = _read_network(settings, mail_servers.mta)
-    own_name = names.read(host)
-    (validity, heard, named, helo_records, reverse, verdicts, ways) = await asyncio.gather(
-        _bounded(host, "exim's configuration", exim.validity(host)),
-        _read_greetings(host, listening),
-        _read_names(host, own_name),
-        _helo_records(host, mail_servers.mta),
-        _per_family(lambda family: _reverse(host, network, family)),
-        _read_firewall(host, network, mail_servers.user),
-        _per_family(lambda family: _ways(host, settings, network, mail_servers.user, family)),
-    )
-    fqdn, fqdn_records = named
+    async with asyncio.TaskGroup() as group:
+        validity = group.create_task(_bounded(host, "exim's configuration", exim.validity(host)))
+        ruleset = group.create_task(_bounded(host, "firewall", firewall.read(host)))
+        listening = group.create_task(_bounded(host, "listening sockets", listeners.read(host)))
+        mail = await _read_servers(host)
+        network = _read_network(settings, mail.mta)
+        own_name = names.read(host)
+        heard = group.create_task(_read_greetings(host, listening))
+        fqdn = group.create_task(_read_fqdn(host, own_name))
+        fqdn_records = group.create_task(_records_of(host, fqdn))
+        helo_records = group.create_task(_helo_records(host, mail.mta))
+        reverse = group.create_task(_per_family(lambda family: _reverse(host, network, family)))
+        verdicts = group.create_task(
+            _per_family(lambda family: _verdicts(host, ruleset, network, mail.user, family))
+        )
+        ways = group.create_task(
+            _per_family(lambda family: _ways(host, settings, network, mail.user, family))
+        )
     return Facts(
-        listeners=listening,
-        greetings=heard,
-        servers=mail_servers.installed,
-        mta=mail_servers.mta,
-        exim_source=mail_servers.exim.source if mail_servers.exim else Known(None),
-        exim_settings=mail_servers.exim.settings if mail_servers.exim else Known(None),
-        exim_validity=validity,
+        listeners=listening.result(),
+        greetings=heard.result(),
+        servers=mail.installed,
+        mta=mail.mta,
+        exim_source=mail.exim.source if mail.exim else Known(None),
+        exim_settings=mail.exim.settings if mail.exim else Known(None),
+        exim_validity=validity.result(),
         names=own_name,
-        fqdn=fqdn,
-        fqdn_records=fqdn_records,
-        helo_records=helo_records,
+        fqdn=fqdn.result(),
+        fqdn_records=fqdn_records.result(),
+        helo_records=helo_records.result(),
         addresses=network.addresses,
         default_route=network.default_route,
         outgoing=network.outgoing,
-        reverse_dns=reverse,
-        firewall=verdicts,
-        way_out=ways,
-        domains=mail_servers.domains,
+        reverse_dns=reverse.result(),
+        firewall=verdicts.result(),
+        way_out=ways.result(),
+        domains=mail.domains,
     )
 
 
@@ -201,24 +204,26 @@ def _outgoing(
 
 
 async def _read_greetings(
-    host: Host, listening: Fact[tuple[Listener, ...]]
+    host: Host, listening: asyncio.Task[Fact[tuple[Listener, ...]]]
 ) -> Fact[tuple[Greeting, ...]]:
-    if isinstance(listening, Unknown):
-        return listening
-    return await _bounded(host, "greetings", _known(greetings.read(host, listening.value)))
+    found = await listening
+    if isinstance(found, Unknown):
+        return found
+    return await _bounded(host, "greetings", _known(greetings.read(host, found.value)))
 
 
 async def _known(reading: Awaitable[U]) -> Fact[U]:
     return Known(await reading)
 
 
-async def _read_names(
-    host: Host, own: Fact[HostNames]
-) -> tuple[Fact[str | None], Fact[NameRecords | None]]:
+async def _read_fqdn(host: Host, own: Fact[HostNames]) -> Fact[str | None]:
     if isinstance(own, Unknown):
-        return own, own
-    fqdn = await _bounded(host, "host name", names.fqdn(host, own.value))
-    return fqdn, await _records(host, fqdn)
+        return own
+    return await _bounded(host, "host name", names.fqdn(host, own.value))
+
+
+async def _records_of(host: Host, name: asyncio.Task[Fact[str | None]]) -> Fact[NameRecords | None]:
+    return await _records(host, await name)
 
 
 async def _records(host: Host, name: Fact[str | None]) -> Fact[NameRecords | None]:
@@ -247,29 +252,26 @@ async def _reverse(host: Host, network: Network, family: Family) -> Fact[Reverse
     return await _bounded(host, what, addresses.reverse_dns(host, leaving.value))
 
 
-async def _read_firewall(
-    host: Host, network: Network, user: Fact[MailUser]
-) -> PerFamily[tuple[PortVerdict, ...]]:
-    dumps = await _bounded(host, "firewall", firewall.read(host))
-    return await _per_family(
-        lambda family: _bounded(host, "firewall verdict", _verdicts(dumps, network, user, family))
-    )
-
-
 async def _verdicts(
-    dumps: Fact[tuple[Dump, ...]], network: Network, user: Fact[MailUser], family: Family
+    host: Host,
+    reading: asyncio.Task[Fact[Ruleset]],
+    network: Network,
+    user: Fact[MailUser],
+    family: Family,
 ) -> Fact[tuple[PortVerdict, ...]]:
+    ruleset = await reading
     leaving = network.outgoing.of(family)
-    if isinstance(dumps, Unknown):
-        return dumps
+    if isinstance(ruleset, Unknown):
+        return ruleset
     if isinstance(leaving, Unknown):
         return leaving
     if leaving.value is None:
         return Known(())
     own = network.addresses.value if isinstance(network.addresses, Known) else ()
     mine = tuple(each.address for each in own if each.family is family)
-    return Known(
-        firewall.verdicts(dumps.value, firewall.Endpoints(family, leaving.value, mine), user)
+    endpoints = firewall.Endpoints(family, leaving.value, mine)
+    return await _bounded(
+        host, "firewall verdict", firewall.verdicts(ruleset.value, endpoints, user)
     )
 
 

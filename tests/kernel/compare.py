@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mailfix.firewall import (
@@ -17,7 +18,7 @@ from mailfix.firewall import (
     read_ruleset,
 )
 from mailfix.model import Family
-from tests.kernel.rig import INTERFACE, LOCAL, MAIL_GID, MAIL_UID, Kernel, Probe, must_run
+from tests.kernel.rig import INTERFACE, LOCAL, MAIL_GID, MAIL_UID, Kernel, Probe, must_run, run
 
 MAX_POINTS = 1500
 RANDOM_POINTS = 60
@@ -37,6 +38,26 @@ class Tally:
             f"{self.rulesets} rulesets, {self.packets} packets, "
             f"{len(self.shares)} verdicts, {undecided:.2%} of the space undecided"
         )
+
+
+MAX_REFUSED_LINES = 12
+
+
+def load(command: Sequence[str], text: str) -> bool:
+    """Load a generated ruleset; lines that nft refuses are left out.
+
+    The generator does not know every rule of grammar that the tools have. False: not loaded.
+    """
+    lines = text.splitlines()
+    for _ in range(MAX_REFUSED_LINES):
+        done = run(*command, text="\n".join([*lines, ""]))
+        if done.returncode == 0:
+            return True
+        refused = re.match(r"/dev/stdin:(\d+):", done.stderr)
+        if refused is None:
+            return False
+        lines[int(refused[1]) - 1] = ""
+    return False
 
 
 def question(direction: Direction, family: Family, port: int) -> Question:

@@ -11,7 +11,7 @@ _KEYWORDS = {Family.IPV4: "ip", Family.IPV6: "ip6"}
 _TYPES = {Family.IPV4: "ipv4_addr", Family.IPV6: "ipv6_addr"}
 _ELEMENTS = {
     Family.IPV4: ("8.8.0.0/16", "198.51.100.7", "128.0.0.0-140.0.0.255", "203.0.113.10"),
-    Family.IPV6: ("2a00::/12", "2001:db8:7::1", "2001:db8:1::10", "3000::-3001::ffff"),
+    Family.IPV6: ("2a00::/12", "2001:db8:7::1", "3000::-3001::ffff", "2001:db8:1::10"),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from mailfix.firewall.addresses import AddressSet, share_out
 from mailfix.firewall.matches import ALWAYS, NEVER, Decision, Match, Tracking, both
@@ -159,11 +160,15 @@ class Walk:
                 self.outcome.may_be_blocked.append(self.space)
                 self.outcome.doubts.append((gap.reason, None, self.space))
         tracked = self._hook not in (Hook.PREROUTING, Hook.OUTPUT)
-        for table, chain, base in self._base_chains():
-            if not tracked and base.priority > CONNTRACK_PRIORITY:
+        for priority, group in groupby(self._base_chains(), lambda each: each[2].priority):
+            if not tracked and priority > CONNTRACK_PRIORITY:
                 flows = _track(flows)
                 tracked = True
-            flows = self._through_base_chain(table, chain, base, flows)
+            chains = list(group)
+            if len(chains) > 1 and any(_marks(table) for table, _, _ in chains):
+                flows = _forget_marks(flows)
+            for table, chain, base in chains:
+                flows = self._through_base_chain(table, chain, base, flows)
         return flows if tracked else _track(flows)
 
     def _base_chains(self) -> list[tuple[Table, Chain, BaseChain]]:
@@ -391,6 +396,23 @@ class Walk:
         self._effort += effort
         if self._effort > MAX_EFFORT:
             raise TooMuchEffort
+
+
+def _marks(table: Table) -> bool:
+    return any(
+        isinstance(step, (SetMark, ForgetMark, CopyMark))
+        for chain in table.chains.values()
+        for rule in chain.rules
+        for step in rule.steps
+    )
+
+
+def _forget_marks(flows: Iterable[tuple[Packet, AddressSet]]) -> Flows:
+    """Which of several chains of one priority comes first depends on which was loaded last."""
+    forgotten = Flows()
+    for packet, addresses in flows:
+        forgotten.add(replace(packet, mark=None, connection_mark=None), addresses)
+    return forgotten
 
 
 def _track(flows: Iterable[tuple[Packet, AddressSet]]) -> Flows:

@@ -46,7 +46,13 @@ class Endpoints:
     own_addresses: tuple[str, ...]
 
 
-async def read(host: Host) -> Fact[tuple[Dump, ...]]:
+async def read(host: Host) -> Fact[Ruleset]:
+    """Return the rules of every backend that is in use."""
+    dumps = await read_dumps(host)
+    return dumps if isinstance(dumps, Unknown) else Known(read_ruleset(dumps.value))
+
+
+async def read_dumps(host: Host) -> Fact[tuple[Dump, ...]]:
     """Return the text of every backend that is in use; creates no table by looking.
 
     Unknown where a backend is in use that cannot be read: its rules could block anything.
@@ -132,14 +138,12 @@ def has_tables(listing: str) -> bool:
     return any(isinstance(entry, dict) and "table" in entry for entry in entries)
 
 
-def verdicts(
-    dumps: tuple[Dump, ...], endpoints: Endpoints, user: Fact[MailUser]
-) -> tuple[PortVerdict, ...]:
+async def verdicts(
+    ruleset: Ruleset, endpoints: Endpoints, user: Fact[MailUser]
+) -> Fact[tuple[PortVerdict, ...]]:
     """Judge every mail port in, and tcp/25 out as the mail user."""
-    ruleset = read_ruleset(dumps)
-    return tuple(
-        [*_all_in(ruleset, endpoints), *_all_out(ruleset, endpoints, user)],
-    )
+    judged = [*_all_in(ruleset, endpoints), *_all_out(ruleset, endpoints, user)]
+    return Known(tuple(judged))
 
 
 def _all_in(ruleset: Ruleset, endpoints: Endpoints) -> Iterator[PortVerdict]:

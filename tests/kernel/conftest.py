@@ -1,0 +1,50 @@
+"""What the differential tests need, and what happens where it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.compare import Tally
+from tests.kernel.rig import namespace
+
+FULL = os.environ.get("MAILFIX_FULL") == "1"
+REQUIRED = os.environ.get("MAILFIX_LAB") == "require"
+_TOOLS = ("ip", "nft", "ipset", "iptables-legacy-restore", "iptables-nft-restore")
+
+
+def _obstacle() -> str:
+    if os.geteuid() != 0:
+        return "only root may make a network namespace"
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    missing = [tool for tool in _TOOLS if shutil.which(tool, path=path) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    try:
+        with namespace() as kernel:
+            kernel.install_catcher()
+    except (OSError, RuntimeError) as problem:
+        return f"no network namespace with a TUN device and NFLOG: {problem}"
+    return ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernel_can_be_asked() -> None:
+    obstacle = _obstacle()
+    if obstacle and REQUIRED:
+        pytest.fail(obstacle)
+    if obstacle:
+        pytest.skip(f"{obstacle} (MAILFIX_LAB=require makes this a failure)")
+
+
+@pytest.fixture(scope="module")
+def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
+    """Counts what a module compares; printed at its end."""
+    counted = Tally()
+    yield counted
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"\n{request.module.__name__}: {counted.line()}")
