@@ -218,7 +218,9 @@ def _rule(draw: Draw, family: Family, table: str, chain: str, later: list[str]) 
     extended = dict.fromkeys(match for match in drawn if match.startswith("-m"))
     if family is Family.IPV6:
         transport = transport.replace("-p icmp", "-p icmpv6")
-    return " ".join(part for part in (f"-A {chain}", transport, *matches.values(), *extended, target) if part)
+    return " ".join(
+        part for part in (f"-A {chain}", transport, *matches.values(), *extended, target) if part
+    )
 
 
 def _table(draw: Draw, family: Family, table: str) -> str:

@@ -124,7 +124,9 @@ def _table(draw: Draw, family: Family, name: str) -> str:
     for at, chain in reversed(list(enumerate(own))):
         rules = [_rule(draw, family, "", own[at + 1 :]) for _ in range(int(draw(pick("0", "2"))))]
         text += [f"  chain {chain} {{", *rules, "  }"]
-    for hook in draw(pick("input", "input output", "prerouting input", "output postrouting")).split():
+    for hook in draw(
+        pick("input", "input output", "prerouting input", "output postrouting")
+    ).split():
         priority, policy = draw(pick(*_HOOKS[hook])), draw(pick("accept", "accept", "drop"))
         rules = [_rule(draw, family, hook, own) for _ in range(int(draw(pick("1", "3", "5"))))]
         head = f"    type filter hook {hook} priority {priority}; policy {policy};"

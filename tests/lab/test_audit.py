@@ -148,7 +148,7 @@ def words_of(audit: Audit) -> str:
 def test_healthy_hosts_are_clean(name: str) -> None:
     with running_lab(VARIANTS[name].layer) as lab:
         audit = audited(VARIANTS[name], lab)
-        assert (rules_that("fail", audit), rules_that("unknown", audit)) == (set(), set())
+        assert not rules_that("fail", audit) | rules_that("unknown", audit)
         assert audit.exit_code == 0
         assert "Traceback" not in audit.stderr
         assert lab.internet.connect(HOST_IPV4, 25).banner.startswith("220 mail.example.com")
@@ -172,7 +172,7 @@ def test_each_break_is_found_and_nothing_else(name: str) -> None:
 def test_bad_dns_is_unknown_and_never_missing(name: str) -> None:
     with running_lab(BREAKAGES[name].layer) as lab:
         audit = audited(BREAKAGES[name], lab)
-        assert rules_that("fail", audit) == set()
+        assert not rules_that("fail", audit)
         assert rules_that("unknown", audit) >= {"ptr-missing", "helo-mismatch"}
         assert audit.exit_code == 2
         assert audit.report["duration_s"] < 10
@@ -182,12 +182,13 @@ def test_bad_dns_is_unknown_and_never_missing(name: str) -> None:
 def test_behind_nat_the_outside_address_is_unknown_until_it_is_configured(lab: Lab) -> None:
     BREAKAGES["nat"].apply(lab.host, lab.internet)
     before = lab.host.audit()
-    assert rules_that("fail", before) == set()
+    assert not rules_that("fail", before)
     assert rules_that("unknown", before) >= {"ptr-missing"}
     assert "set public_ipv4 in /etc/mailfix/config.yml" in words_of(before)
     lab.host.write("/etc/mailfix/config.yml", f"public_ipv4: {HOST_IPV4}\n")
     after = lab.host.audit()
-    assert (after.exit_code, rules_that("unknown", after)) == (0, set())
+    assert after.exit_code == 0
+    assert not rules_that("unknown", after)
 
 
 def test_every_breakage_has_its_expectation() -> None:

@@ -10,6 +10,7 @@ from .names import HOST_IPV4
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
 
+MAILFIX_HERE = ("/usr/bin/env", "PYTHONPATH=agent", "/usr/bin/python3", "-m", "mailfix")
 HANGING = "#!/bin/sh\nexec sleep 3600\n"
 GARBAGE = "\x00\x1b[31mred\x07\u202e\n= = =\n\xff\xfe%n%s${run{/bin/true}}\n"
 HOLD_XTABLES_LOCK = "flock /run/xtables.lock sleep 30 & sleep 0.2; exit 0"
@@ -104,7 +105,7 @@ def test_a_hanging_nft_is_unknown_within_the_time(lab: Lab) -> None:
 @pytest.mark.parametrize("program", ["exim4", "nft", "ss", "systemctl", "hostname", "ipset"])
 def test_a_program_that_prints_garbage_does_no_harm(lab: Lab, program: str) -> None:
     path = lab.host.sh(f"readlink -f $(command -v {program})").strip()
-    replace_program(lab, path, f"#!/bin/sh\nhead -c 100000 /dev/urandom\n")
+    replace_program(lab, path, "#!/bin/sh\nhead -c 100000 /dev/urandom\n")
     audit = lab.host.audit()
     assert in_time(audit)
     assert audit.exit_code in (0, 1, 2)
@@ -161,9 +162,6 @@ def test_a_hostile_banner_is_printed_without_its_control_characters(lab: Lab) ->
 
 def test_probe_from_outside_sees_what_the_internet_sees(lab: Lab) -> None:
     lab.host.sh("iptables -A INPUT -p tcp --dport 587 -j DROP")
-    seen = lab.internet.run(
-        ["/usr/bin/env", "PYTHONPATH=agent", "/usr/bin/python3", "-m", "mailfix", "probe"]
-        + [HOST_IPV4, "--timeout", "1"]
-    )
+    seen = lab.internet.run((*MAILFIX_HERE, "probe", HOST_IPV4, "--timeout", "1"))
     assert "220 mail.example.com" in seen.stdout
     assert "mail.example.com" in seen.stdout

@@ -72,7 +72,7 @@ def test_any_value_of_a_setting_is_read_or_refused(name: str, value: Any) -> Non
 
 
 @given(
-    st.lists(st.sampled_from(["smtp.gmail.com", "mx.example.com"])),
+    st.lists(st.sampled_from(["smtp.gmail.com", "mx.example.com"]), max_size=20),
     st.floats(1, 600),
     st.ip_addresses(v=4).map(str),
 )

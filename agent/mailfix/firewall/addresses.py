@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import ipaddress
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ class AddressSet:
         Raises:
             ValueError: the text is neither.
         """
+        plain = _PLAIN_IPV4.fullmatch(text)
+        if plain is not None:
+            return _ipv4_network(*map(int, plain.groups("32")))
         network = ipaddress.ip_network(text, strict=False)
         first = int(network.network_address)
         return cls((first, first + network.num_addresses))
@@ -89,12 +93,13 @@ class AddressSet:
             return other
         if other is EVERYWHERE or not self.bounds:
             return self
-        few, many = sorted((self.bounds, other.bounds), key=len)
+        less, more = (self, other) if len(self.bounds) <= len(other.bounds) else (other, self)
+        few, many = less.bounds, more.bounds
         bounds: list[int] = []
         for at in range(0, len(few), 2):
             _clip(many, few[at], few[at + 1], bounds)
         result = tuple(bounds)
-        return self if result == self.bounds else AddressSet(result)
+        return less if result == few else more if result == many else AddressSet(result)
 
     def __sub__(self, other: AddressSet) -> AddressSet:
         return self & other.complement() if other.bounds and self.bounds else self
@@ -112,6 +117,20 @@ class AddressSet:
         for first, last in self.intervals():
             for network in ipaddress.summarize_address_range(kind(first), kind(last)):
                 yield str(network)
+
+
+_PLAIN_IPV4 = re.compile(
+    r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?:/([0-9]{1,2}))?"
+)
+
+
+def _ipv4_network(a: int, b: int, c: int, d: int, length: int) -> AddressSet:
+    """As ipaddress would read it, ten times as fast: rulesets hold 50,000 of them."""
+    if a > 255 or b > 255 or c > 255 or d > 255 or length > 32:
+        raise ValueError("no IPv4 network")
+    size = 1 << (32 - length)
+    first = (a << 24 | b << 16 | c << 8 | d) & -size
+    return AddressSet((first, first + size))
 
 
 def _clip(bounds: tuple[int, ...], start: int, end: int, into: list[int]) -> None:
@@ -139,38 +158,50 @@ def share_out(space: AddressSet, claims: list[AddressSet]) -> tuple[list[Address
         for index, claim in enumerate(claims)
         for first, last in claim.intervals()
     )
-    if _disjoint(intervals):
-        shares = [claim & space for claim in claims]
-        bounds = tuple(bound for first, last, _ in intervals for bound in (first, last + 1))
-        return shares, space - _merged(bounds)
-    return _share_out_overlapping(space, claims, intervals)
+    contested: dict[int, list[tuple[int, int]]] = {}
+    uncontested: dict[int, list[tuple[int, int]]] = {}
+    for cluster in _clusters(intervals):
+        if len(cluster) == 1:
+            first, last, index = cluster[0]
+            uncontested.setdefault(index, []).append((first, last))
+        else:
+            for first, last, index in cluster:
+                contested.setdefault(index, [])
+            for index, first, last in _earliest(cluster):
+                contested[index].append((first, last))
+    shares = [
+        AddressSet.of([*contested[index], *uncontested.get(index, ())]) & space
+        if index in contested
+        else claim & space
+        for index, claim in enumerate(claims)
+    ]
+    return shares, space - AddressSet.of((first, last) for first, last, _ in intervals)
 
 
-def _disjoint(intervals: list[tuple[int, int, int]]) -> bool:
-    return all(before[1] < after[0] for before, after in pairwise(intervals))
+def _clusters(intervals: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    """Sorted intervals in groups that do not touch each other."""
+    cluster: list[tuple[int, int, int]] = []
+    end = -1
+    for interval in intervals:
+        if cluster and interval[0] > end:
+            yield cluster
+            cluster = []
+        cluster.append(interval)
+        end = max(end, interval[1])
+    if cluster:
+        yield cluster
 
 
-def _merged(bounds: tuple[int, ...]) -> AddressSet:
-    """Ascending bounds in which one interval may end where the next starts."""
-    ends = iter(bounds)
-    return AddressSet.of((start, end - 1) for start, end in zip(ends, ends, strict=True))
-
-
-def _share_out_overlapping(
-    space: AddressSet, claims: list[AddressSet], intervals: list[tuple[int, int, int]]
-) -> tuple[list[AddressSet], AddressSet]:
-    """Sweep the line; the earliest claim that is open at a point gets it."""
-    pieces: list[list[tuple[int, int]]] = [[] for _ in claims]
-    points = sorted({p for first, last, _ in intervals for p in (first, last + 1)})
+def _earliest(cluster: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Sweep a cluster: at each point the claim with the lowest index, as (index, first, last)."""
+    points = sorted({point for first, last, _ in cluster for point in (first, last + 1)})
     open_claims: list[tuple[int, int]] = []
     at = 0
     for start, end in pairwise(points):
-        while at < len(intervals) and intervals[at][0] <= start:
-            heapq.heappush(open_claims, (intervals[at][2], intervals[at][1]))
+        while at < len(cluster) and cluster[at][0] <= start:
+            heapq.heappush(open_claims, (cluster[at][2], cluster[at][1]))
             at += 1
         while open_claims and open_claims[0][1] < start:
             heapq.heappop(open_claims)
         if open_claims:
-            pieces[open_claims[0][0]].append((start, end - 1))
-    shares = [AddressSet.of(piece) & space for piece in pieces]
-    return shares, space - AddressSet.union_of(claims)
+            yield open_claims[0][0], start, end - 1

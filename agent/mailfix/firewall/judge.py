@@ -59,28 +59,28 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
     """
     later_first = outcome.blocks[::-1]
     shares, _ = share_out(blocked, [addresses for _, _, addresses in later_first])
-    by_rule: dict[tuple[RuleRef, str], list[AddressSet]] = {}
+    by_rule: dict[tuple[Place, str], list[AddressSet]] = {}
     for (place, action, _), share in zip(later_first, shares, strict=True):
         if share:
-            by_rule.setdefault((_ref(place), action), []).append(share)
+            by_rule.setdefault((place, action), []).append(share)
     whole = space.count()
     found = []
-    for (ref, action), sets in by_rule.items():
+    for (place, action), sets in by_rule.items():
         addresses = sets[0] if len(sets) == 1 else AddressSet.union_of(sets)
-        found.append(Blocked(ref, action, addresses, addresses.count() / whole))
+        found.append(Blocked(_ref(place), action, addresses, addresses.count() / whole))
     return tuple(sorted(found, key=lambda each: -each.share))
 
 
 def _undecided(outcome: Outcome, undecided: AddressSet, space: AddressSet) -> tuple[Undecided, ...]:
-    by_reason: dict[tuple[str, RuleRef | None], list[AddressSet]] = {}
+    by_reason: dict[tuple[str, Place | None], list[AddressSet]] = {}
     for reason, place, addresses in outcome.doubts:
         doubtful = addresses & undecided
         if doubtful:
-            ref = None if place is None else _ref(place)
-            by_reason.setdefault((reason, ref), []).append(doubtful)
+            by_reason.setdefault((reason, place), []).append(doubtful)
     whole = space.count()
     found = []
-    for (reason, ref), sets in by_reason.items():
+    for (reason, place), sets in by_reason.items():
+        ref = None if place is None else _ref(place)
         addresses = AddressSet.union_of(sets)
         found.append(Undecided(reason, ref, addresses, addresses.count() / whole))
     return tuple(sorted(found, key=lambda each: -each.share))

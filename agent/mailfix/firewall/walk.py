@@ -60,13 +60,19 @@ class TooMuchEffort(Exception):
     """The ruleset sends packets round so often that following them takes too long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A rule (None: the policy) in its chain and table."""
+    """A rule (None: the policy) in its chain and table; compared by identity, which is fast."""
 
     table: Table
     chain: Chain
     rule: Rule | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self.chain is other.chain and self.rule is other.rule
+
+    def __hash__(self) -> int:
+        return hash((id(self.chain), id(self.rule)))
 
 
 class Flows:

@@ -158,11 +158,17 @@ async def reach(
 
 
 async def greet(
-    address: str, port: int, timeout_s: float, identity: Identity | None = None
+    address: str,
+    port: int,
+    timeout_s: float,
+    identity: Identity | None = None,
+    *,
+    connect_s: float | None = None,
 ) -> Contact:
     """Open a TCP connection, read the server's first reply and take leave.
 
-    ``timeout_s`` bounds the whole call. Never raises for what the network does.
+    ``timeout_s`` bounds the whole call, ``connect_s`` the opening alone. Never raises for what the
+    network does.
 
     :raises ValueError: ``address`` is not an IP literal.
     """
@@ -170,7 +176,8 @@ async def greet(
     deadline = started + timeout_s
     contact = Contact(address, port, family_of(address), Outcome.OPEN)
     try:
-        async with connection(address, port, timeout_s, identity) as sock:
+        patience_s = timeout_s if connect_s is None else min(timeout_s, connect_s)
+        async with connection(address, port, patience_s, identity) as sock:
             contact = await _greeted(contact, sock, deadline)
             contact = replace(contact, elapsed_s=time.monotonic() - started)
             await _take_leave(sock, contact.banner, deadline)

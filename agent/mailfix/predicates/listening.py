@@ -88,7 +88,8 @@ def beyond_loopback(
     families = {each.family for each in addresses} or {Family.IPV4}
     family = Family.IPV4 if Family.IPV4 in families else Family.IPV6
     evidence = tuple(describe(listener) for listener in on_port)
-    words: Words = {"port": port, "where": ", ".join(sorted({each.address for each in on_port}))}
+    where = ", ".join(sorted({each.address for each in on_port}))
+    words: Words = {"port": port, "where": where, "family": family.label}
     if any(serves(listener, family, addresses) for listener in on_port):
         yield passed({"port": port}, words, evidence)
     else:

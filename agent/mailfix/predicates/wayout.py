@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 
-from mailfix.facts import Attempt, Flow, Mta, Outgoing, PerFamily, PortVerdict, Way, WayOut
+from mailfix.facts import (
+    Attempt,
+    Flow,
+    HostAddress,
+    Mta,
+    Outgoing,
+    PerFamily,
+    PortVerdict,
+    Way,
+    WayOut,
+)
 from mailfix.model import Family, Known
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.firewall import WHOLE
@@ -105,7 +115,13 @@ def not_blocked_by_provider(
             yield failed(subject, words, _evidence(way_out))
 
 
-def route_out(outgoing: PerFamily[Outgoing | None]) -> Iterator[Answer]:
-    """The host has a route to the Internet over at least one family."""
-    routed = [family.label for family in Family if outgoing.of(family) != Known(None)]
-    yield passed({}, {"families": " and ".join(routed)}) if routed else failed({})
+def route_out(
+    addresses: tuple[HostAddress, ...], outgoing: PerFamily[Outgoing | None]
+) -> Iterator[Answer]:
+    """The host has a route to the Internet: over IPv4, unless it is a host of IPv6 alone."""
+    routed = [family for family in Family if outgoing.of(family) != Known(None)]
+    own = [each.address for each in addresses if each.family is Family.IPV4]
+    if Family.IPV4 in routed or (routed and not own):
+        yield passed({}, {"families": " and ".join(family.label for family in routed)})
+    else:
+        yield failed({}, {"own": ", ".join(own) or "none"})

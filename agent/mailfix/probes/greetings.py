@@ -7,9 +7,11 @@ import re
 
 from mailfix.facts import SMTP_PORTS, Greeting, Listener
 from mailfix.host import Host, dial
+from mailfix.host.dial import Contact
 from mailfix.model import Family
 
 PATIENCE_S = 3.0
+CONNECT_S = 0.5
 IMPLICIT_TLS_PORTS = (465, 993, 995)
 _LOOPBACK = {Family.IPV4: "127.0.0.1", Family.IPV6: "::1"}
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?\.?")
@@ -25,13 +27,17 @@ async def read(host: Host, listeners: tuple[Listener, ...]) -> tuple[Greeting, .
             if listener.port not in IMPLICIT_TLS_PORTS
         }
     )
-    contacts = await asyncio.gather(
-        *(dial.greet(address, port, host.deadline.within(PATIENCE_S)) for port, _, address in calls)
-    )
+    contacts = await asyncio.gather(*(_greet(host, address, port) for port, _, address in calls))
     return tuple(
         parse(port, family, contact.banner or "")
         for (port, family, _), contact in zip(calls, contacts, strict=True)
     )
+
+
+async def _greet(host: Host, address: str, port: int) -> Contact:
+    """A connection within the host takes no time, unless a firewall rule swallows it."""
+    patience_s = host.deadline.within(PATIENCE_S)
+    return await dial.greet(address, port, patience_s, connect_s=CONNECT_S)
 
 
 def address_to_call(listener: Listener, family: Family) -> str:
