@@ -213,8 +213,7 @@ def _rule(draw: Draw, family: Family, table: str, chain: str, later: list[str]) 
     ]
     # iptables takes -s, -d, -i and -o only once each.
     matches = {match.removeprefix("! ").partition(" ")[0]: match for match in drawn[::-1]}
-    if "-m" in matches:
-        del matches["-m"]
+    matches.pop("-m", None)
     extended = dict.fromkeys(match for match in drawn if match.startswith("-m"))
     if family is Family.IPV6:
         transport = transport.replace("-p icmp", "-p icmpv6")
@@ -299,6 +298,6 @@ def iptables_rulesets(draw: Draw) -> tuple[Family, Ruleset]:
     family = Family.IPV6 if draw(pick("4", "4", "6")) == "6" else Family.IPV4
     prefix = "ip6tables" if family is Family.IPV6 else "iptables"
     backends = draw(pick("legacy", "nft", "legacy nft")).split()
-    loads = [(("ipset", "restore"), _IPSETS[family])]
+    loads: list[tuple[tuple[str, ...], str]] = [(("ipset", "restore"), _IPSETS[family])]
     loads += [((f"{prefix}-{backend}-restore",), _tables(draw, family)) for backend in backends]
     return family, Ruleset(tuple(loads))

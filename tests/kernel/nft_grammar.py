@@ -38,6 +38,9 @@ def _match(draw: Draw, family: Family, hook: str) -> str:
     networks = [text for text in NETWORKS[family] if "/255." not in text]
     one, other = draw(pick(*networks)), draw(pick(*networks[:4]))
     equal = draw(pick("", "", "!= "))
+    protocols = draw(pick("tcp", "udp", "{ tcp, udp }", "{ icmp, ipv6-icmp }"))
+    flags = draw(pick("syn", "== syn", "!= syn", "ack", "& (syn|ack) == syn", "! syn"))
+    some = draw(pick("== syn", "!= syn", "== syn,ack"))
     interface = "iifname" if hook in ("prerouting", "input") else draw(pick("iifname", "oifname"))
     return draw(
         pick(
@@ -53,7 +56,7 @@ def _match(draw: Draw, family: Family, hook: str) -> str:
             f"tcp sport {equal}{draw(pick('1024-65535', '25', '0-1023'))}",
             f"th dport {draw(pick('25', '587'))}",
             f"udp dport {equal}25",
-            f"meta l4proto {equal}{draw(pick('tcp', 'udp', '{ tcp, udp }', '{ icmp, ipv6-icmp }'))}",
+            f"meta l4proto {equal}{protocols}",
             f"meta nfproto {equal}{draw(pick('ipv4', 'ipv6'))}",
             f"{interface} {equal}{draw(pick('eth0', 'lo', 'eth*', '{ lo, eth0 }', '@links'))}",
             f"ct state {equal}{draw(pick('new', 'invalid', 'untracked', 'established,related'))}",
@@ -63,8 +66,8 @@ def _match(draw: Draw, family: Family, hook: str) -> str:
             f"ct mark {equal}{draw(pick('0', '1'))}",
             f"meta mark {equal}{draw(pick('0', '1', '5'))}",
             f"meta mark & 0x3 {draw(pick('==', '!='))} {draw(pick('0', '1'))}",
-            f"tcp flags {draw(pick('syn', '== syn', '!= syn', 'ack', '& (syn|ack) == syn', '! syn'))}",
-            f"tcp flags & (fin|syn|rst|ack) {draw(pick('==', '!='))} {draw(pick('syn', 'syn,ack'))}",
+            f"tcp flags {flags}",
+            f"tcp flags & (fin|syn|rst|ack) {some}",
             f"fib daddr type {equal}{draw(pick('local', 'broadcast', 'unicast'))}",
             f"fib saddr . iif oif {draw(pick('missing', 'exists'))}" if hook != "output" else "",
             f"meta skuid {equal}{draw(pick('107', '0-106', '{ 0, 107 }', '0'))}",

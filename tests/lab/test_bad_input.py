@@ -15,14 +15,14 @@ HANGING = "#!/bin/sh\nexec sleep 3600\n"
 GARBAGE = "\x00\x1b[31mred\x07\u202e\n= = =\n\xff\xfe%n%s${run{/bin/true}}\n"
 HOLD_XTABLES_LOCK = "flock /run/xtables.lock sleep 30 & sleep 0.2; exit 0"
 MANY_LISTENERS = """
-import os, resource, socket, sys, time
+import itertools, os, resource, socket, time
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 each = hard - 100
 ports = iter(range(1024, 51024))
 ready, told = os.pipe()
 children = 0
-while batch := [port for _, port in zip(range(each), ports)]:
+while batch := list(itertools.islice(ports, each)):
     children += 1
     if os.fork() == 0:
         held = []
@@ -63,7 +63,7 @@ def in_time(audit: Audit) -> bool:
 
 
 def test_without_root_what_needs_root_is_unknown_and_says_so(lab: Lab) -> None:
-    done = lab.host.run(["mailfix", "audit"], user="nobody")
+    done = lab.host.run(["mailfix", "audit"], user="www-data")
     assert done.returncode == 2
     assert "reading the firewall needs root" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
@@ -140,7 +140,7 @@ def test_a_lock_held_by_another_iptables_does_not_matter(lab: Lab) -> None:
 
 
 def test_fifty_thousand_listeners_are_survived_in_time(lab: Lab) -> None:
-    lab.host.sh(f"ulimit -n $(ulimit -Hn); python3 -c '{MANY_LISTENERS}'", timeout=90)
+    lab.host.sh(f"ulimit -n $(ulimit -Hn); python3 -c '{MANY_LISTENERS}' >/dev/null 2>&1")
     audit = lab.host.audit()
     assert in_time(audit)
     assert statuses(audit)["mail-port-taken"] <= {"pass", "unknown"}
@@ -163,5 +163,7 @@ def test_a_hostile_banner_is_printed_without_its_control_characters(lab: Lab) ->
 def test_probe_from_outside_sees_what_the_internet_sees(lab: Lab) -> None:
     lab.host.sh("iptables -A INPUT -p tcp --dport 587 -j DROP")
     seen = lab.internet.run((*MAILFIX_HERE, "probe", HOST_IPV4, "--timeout", "1"))
-    assert "220 mail.example.com" in seen.stdout
-    assert "mail.example.com" in seen.stdout
+    rows = {row.split()[1]: row for row in seen.stdout.splitlines() if HOST_IPV4 in row[:40]}
+    assert "open" in rows["25"]
+    assert "filtered" in rows["587"]
+    assert seen.returncode == 0

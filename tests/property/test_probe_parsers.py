@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailfix.facts import Endpoint
+from mailfix.facts import Endpoint, Reach
 from mailfix.host import Output
 from mailfix.host.dns import Answer
 from mailfix.model import Family, Known, Unknown
@@ -21,7 +21,7 @@ from mailfix.probes import (
     servers,
     way_out,
 )
-from tests.property.hostile import ANY_TEXT, text_of
+from tests.property.hostile import text_of
 
 EXIM_TEXT = text_of(
     "primary_hostname", " = ", "no_", "domainlist ", "local_domains", "remote_smtp transport:",
@@ -215,7 +215,7 @@ def test_v6only_ports_come_back_as_ss_prints_them(sockets: list[tuple[int, bool]
 @given(st.one_of(IPV4, IPV6), st.booleans())
 def test_every_bound_address_has_families_and_a_reach(address: str, v6only: bool) -> None:
     assert listeners.families(address, v6only)
-    assert listeners.reach(address) in listeners.Reach
+    assert listeners.reach(address) in Reach
 
 
 @given(text_of("example.com", ": ", "#", "user", "*"))

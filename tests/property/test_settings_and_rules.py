@@ -37,11 +37,13 @@ GOOD_RULE: dict[str, Any] = {
 
 
 def read(text: str) -> None:
+    refusal = ""
     try:
         assert isinstance(parse_settings(text), Settings)
-    except BadSettings as refusal:
-        assert str(refusal).startswith("/etc/mailfix/config.yml")
-        assert "\n" not in str(refusal)
+    except BadSettings as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+    assert not refusal or refusal.startswith("/etc/mailfix/config.yml")
 
 
 @given(SETTINGS_TEXT)
@@ -88,10 +90,12 @@ def test_settings_come_back_as_they_were_written(
 
 
 def check(content: dict[str, Any]) -> None:
+    refusal = ""
     try:
         assert isinstance(rulebook.parse(content, "rule.yml"), Rule)
-    except BadRule as refusal:
-        assert str(refusal).startswith("rule.yml: ")
+    except BadRule as error:
+        refusal = str(error)
+    assert not refusal or refusal.startswith("rule.yml: ")
 
 
 @given(st.sampled_from(sorted(set(GOOD_RULE) - {"check", "params"})), VALUES)

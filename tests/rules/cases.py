@@ -41,18 +41,33 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One file: a rule, the facts that are put to it, and what it must answer."""
+class CaseFile:
+    """Where a case lies and which rule it is put to."""
 
     file: Path
     rule: Rule
-    verdict: str
-    facts: Mapping[str, Any]
-    expected: tuple[Expected, ...]
 
     @property
     def name(self) -> str:
         return f"{self.rule.id}/{self.file.name}"
+
+    @property
+    def verdict(self) -> str:
+        """The last word of the name; raises :class:`BadCase` where it is none."""
+        named = _FILE_NAME.fullmatch(self.file.name)
+        if named is None:
+            raise BadCase(f"{self.file}: the name must be WORDS-IN-KEBAB-CASE.VERDICT.yml")
+        return named[2]
+
+
+@dataclass(frozen=True)
+class Case:
+    """The facts that are put to a rule, and what it must answer."""
+
+    rule: Rule
+    verdict: str
+    facts: Mapping[str, Any]
+    expected: tuple[Expected, ...]
 
     def findings(self) -> tuple[Finding, ...]:
         return audit(read_facts(self.facts), [self.rule])
@@ -65,22 +80,19 @@ def book() -> tuple[Rule, ...]:
 
 
 @cache
-def all_cases() -> tuple[Case, ...]:
+def case_files() -> tuple[CaseFile, ...]:
     return tuple(
-        read_case(file, rule)
+        CaseFile(file, rule)
         for rule in book()
         for file in sorted((RULES / rule.id / "tests").glob("*"))
         if not file.name.endswith(".fail.sh")
     )
 
 
-def read_case(file: Path, rule: Rule) -> Case:
+def read_case(case: CaseFile) -> Case:
     """Read one case; raises :class:`BadCase` for a name, key or need that is not as it must be."""
-    named = _FILE_NAME.fullmatch(file.name)
-    if named is None:
-        raise BadCase(f"{file}: the name must be WORDS-IN-KEBAB-CASE.VERDICT.yml")
+    file, rule, verdict = case.file, case.rule, case.verdict
     content = yaml.safe_load(file.read_text("utf-8"))
-    verdict = named[2]
     keys = {"facts"} if verdict == SILENT else {"facts", "expect"}
     if not isinstance(content, dict) or set(content) != keys:
         raise BadCase(f"{file}: expected {' and '.join(sorted(keys))}")
@@ -89,7 +101,7 @@ def read_case(file: Path, rule: Rule) -> Case:
     expected = tuple(_expected(each, file) for each in content.get("expect", []))
     if verdict != SILENT and not expected:
         raise BadCase(f"{file}: nothing is expected")
-    return Case(file, rule, verdict, content["facts"], expected)
+    return Case(rule, verdict, content["facts"], expected)
 
 
 def _expected(entry: Any, file: Path) -> Expected:

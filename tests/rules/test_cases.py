@@ -6,7 +6,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from mailfix.rulebook import Rule
-from tests.rules.cases import Case, all_cases, book, complaints
+from tests.rules.cases import CaseFile, book, case_files, complaints, read_case
 
 FAULTS = {
     "banner-mismatch/ptr-set-not-known.unknown.yml": "hostname.banner_matches fails where the PTR "
@@ -26,29 +26,29 @@ FAULTS = {
 }
 
 
-def _marked(case: Case) -> ParameterSet:
+def _marked(case: CaseFile) -> ParameterSet:
     fault = FAULTS.get(case.name)
     marks = [pytest.mark.xfail(strict=True, reason=fault)] if fault else []
     return pytest.param(case, id=case.name, marks=marks)
 
 
-@pytest.mark.parametrize("case", [_marked(case) for case in all_cases()])
-def test_the_rule_answers_as_the_case_says(case: Case) -> None:
-    assert complaints(case) == []
+@pytest.mark.parametrize("case", [_marked(case) for case in case_files()])
+def test_the_rule_answers_as_the_case_says(case: CaseFile) -> None:
+    assert complaints(read_case(case)) == []
 
 
 @pytest.mark.parametrize("rule", book(), ids=lambda rule: rule.id)
 def test_every_rule_has_cases_of_the_three_answers(rule: Rule) -> None:
-    verdicts = {case.verdict for case in all_cases() if case.rule.id == rule.id}
+    verdicts = {case.verdict for case in case_files() if case.rule.id == rule.id}
     assert verdicts >= {"pass", "fail", "unknown"}
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
-def test_no_answer_leaves_a_name_to_fill_in(case: Case) -> None:
-    for finding in case.findings():
+@pytest.mark.parametrize("case", case_files(), ids=lambda case: case.name)
+def test_no_answer_leaves_a_name_to_fill_in(case: CaseFile) -> None:
+    for finding in read_case(case).findings():
         for text in (finding.message, finding.advice or "", finding.fix and finding.fix.preview):
             assert "{" not in (text or "")
 
 
 def test_every_known_fault_has_its_case() -> None:
-    assert set(FAULTS) <= {case.name for case in all_cases()}
+    assert set(FAULTS) <= {case.name for case in case_files()}

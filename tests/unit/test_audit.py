@@ -77,7 +77,9 @@ def test_a_need_that_is_unknown_makes_the_answer_unknown_with_its_reason() -> No
 
 
 def test_each_family_is_asked_for_itself() -> None:
-    reverse = PerFamily(Unknown("silent"), Known(ReverseDns("2001:db8::10", ())))
+    reverse: PerFamily[ReverseDns | None] = PerFamily(
+        Unknown("silent"), Known(ReverseDns("2001:db8::10", ()))
+    )
     book = rulebook.load(rulebook.shipped_folder(), Path("/nonexistent"))
     (ptr,) = (each for each in book if each.id == "ptr-missing")
     (finding,) = audit(Facts(mta=Known(None), reverse_dns=reverse), [ptr])

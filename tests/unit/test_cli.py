@@ -34,9 +34,7 @@ def offline() -> bool:
 needs_namespace = pytest.mark.skipif(not offline(), reason="needs root and network namespaces")
 
 
-def mailfix(
-    *arguments: str, prefix: tuple[str, ...] = ()
-) -> subprocess.CompletedProcess[str]:
+def mailfix(*arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*prefix, sys.executable, "-m", "mailfix", *arguments],
         env=ENVIRONMENT,

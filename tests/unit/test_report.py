@@ -60,9 +60,7 @@ def shown(*findings: Finding, every: bool = False, colour: bool = False) -> str:
 
 def test_the_first_line_says_how_the_host_stands() -> None:
     first = shown(BLOCKED, PTR, SILENT, FINE).splitlines()[0]
-    assert first == (
-        "mail.example.com: 2 things wrong, 1 not found out, 1 checks passed (0.4 s)"
-    )
+    assert first == ("mail.example.com: 2 things wrong, 1 not found out, 1 checks passed (0.4 s)")
     assert shown(FINE).startswith("mail.example.com: nothing wrong, ")
     assert shown(PTR).startswith("mail.example.com: 1 thing wrong, ")
 
@@ -149,7 +147,9 @@ SCHEMA = json.loads(document.SCHEMA_FILE.read_text("utf-8"))
 
 def test_the_document_is_as_the_shipped_schema_says() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    told = document.document(report(BLOCKED, PTR, SILENT, FINE, replace(PTR, status=Status.IGNORED)))
+    told = document.document(
+        report(BLOCKED, PTR, SILENT, FINE, replace(PTR, status=Status.IGNORED))
+    )
     Draft202012Validator(SCHEMA).validate(told)
     assert told["schema"] == "mailfix.report/1"
     assert told["started"] == "2026-11-22T10:00:00Z"

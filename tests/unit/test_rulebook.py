@@ -78,13 +78,13 @@ def test_a_rule_that_is_not_understood_is_refused(content: dict[str, Any], compl
 )
 @pytest.mark.parametrize("place", ["messages", "advice", "fix"])
 def test_a_template_that_computes_is_refused(template: str, place: str) -> None:
-    content = {
+    contents: dict[str, dict[str, Any]] = {
         "messages": {"messages": {"fail": template, "pass": "good"}},
         "advice": {"advice": template},
         "fix": {"fix": {"action": "a", "automatic": True, "preview": template}},
-    }[place]
+    }
     with pytest.raises(BadRule):
-        rulebook.parse({**GOOD, **content}, "rule.yml")
+        rulebook.parse({**GOOD, **contents[place]}, "rule.yml")
 
 
 @pytest.mark.parametrize("template", ["{{port}}", "tcp/{port}", "100 %"])

@@ -2,7 +2,7 @@
 
 ``read_ruleset`` turns the texts of the host's tools into a Ruleset, ``judge`` sends the packets of
 a Question through it. Read the modules in the data's order: ``read`` (``iptables_save``,
-``nft_json``, ``ipset``) -> ``ruleset`` and ``matches`` -> ``walk`` -> ``judge`` -> ``verdict``,
+``nft_json``, ``ipset``) -> ``ruleset`` and ``matches`` -> ``walk`` -> ``judging`` -> ``verdict``,
 on top of ``addresses``. Nothing here touches the world.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.internet import internet
-from mailfix.firewall.judge import judge
+from mailfix.firewall.judging import judge
 from mailfix.firewall.question import Direction, Question
 from mailfix.firewall.read import read_ruleset
 from mailfix.firewall.ruleset import Backend, Dump, RuleRef, Ruleset

@@ -165,8 +165,7 @@ def share_out(space: AddressSet, claims: list[AddressSet]) -> tuple[list[Address
             first, last, index = cluster[0]
             uncontested.setdefault(index, []).append((first, last))
         else:
-            for first, last, index in cluster:
-                contested.setdefault(index, [])
+            contested |= {index: [] for *_, index in cluster if index not in contested}
             for index, first, last in _earliest(cluster):
                 contested[index].append((first, last))
     shares = [

@@ -256,10 +256,9 @@ class Walk:
     def _take_verb(
         self, walk: ChainWalk, stream: Stream, rule: Rule, decision: Decision, verb: Verb
     ) -> None:
-        if decision.decided and isinstance(verb, (Accept, Block, Return)):
+        ends = isinstance(verb, (Accept, Block, Return))
+        if ends and decision.decided and decision is not ALWAYS:
             stream.claims.append((decision.certain, rule, verb))
-            if decision is ALWAYS:
-                self._settle(walk, stream)
             return
         self._settle(walk, stream)
         hit = stream.addresses & decision.possible

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailfix.facts import (
+    Blocker,
     Flow,
     HostAddress,
     Listener,
@@ -16,6 +17,7 @@ from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.listening import serves
 
 WHOLE = 0.9995
+MAX_TOLD = 10
 PLAIN_AND_TLS = {143: 993, 110: 995}
 
 
@@ -70,10 +72,7 @@ def _subject(verdict: PortVerdict) -> dict[str, str | int]:
 def _judged(verdict: PortVerdict) -> Answer:
     faults = [blocker for blocker in verdict.blockers if not blocker.ban]
     doubt = sum(each.share for each in verdict.doubts)
-    evidence = tuple(
-        [f"{share(each.share)} {each.action}: {each.rule}" for each in faults[:10]]
-        + [f"{share(each.share)} undecided: {each.reason}" for each in verdict.doubts[:10]]
-    )
+    evidence = (*_blocks(faults), *_doubts(verdict))
     if faults:
         return failed(_subject(verdict), _words(verdict), evidence)
     if doubt > 1 - WHOLE:
@@ -82,6 +81,18 @@ def _judged(verdict: PortVerdict) -> Answer:
             _subject(verdict), f"{reason}the Internet: {verdict.doubts[0].reason}", evidence
         )
     return passed(_subject(verdict), _words(verdict), evidence)
+
+
+def _blocks(faults: list[Blocker]) -> Iterator[str]:
+    """Tell each blocker's share; one that blocks everything is told by the message already."""
+    if len(faults) > 1 or any(each.share < WHOLE for each in faults):
+        for each in faults[:MAX_TOLD]:
+            yield f"{share(each.share)} {each.action}: {each.rule}"
+
+
+def _doubts(verdict: PortVerdict) -> Iterator[str]:
+    for each in verdict.doubts[:MAX_TOLD]:
+        yield f"{share(each.share)} undecided: {each.reason}"
 
 
 def _port(verdict: PortVerdict) -> str:

@@ -58,7 +58,9 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
     the later one.
     """
     later_first = outcome.blocks[::-1]
-    shares, _ = share_out(blocked, [addresses for _, _, addresses in later_first])
+    shares = [addresses for _, _, addresses in later_first]
+    if outcome.doubts:
+        shares, _ = share_out(blocked, shares)
     by_rule: dict[tuple[Place, str], list[AddressSet]] = {}
     for (place, action, _), share in zip(later_first, shares, strict=True):
         if share:
