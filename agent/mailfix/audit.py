@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mailfix.facts import Facts, PerFamily, Role
-from mailfix.model import Fact, Family, Finding, FixOffer, Known, Severity, Status, Subject, Unknown
+from mailfix.model import (
+    Fact,
+    Family,
+    Finding,
+    FixOffer,
+    Known,
+    Refusal,
+    Severity,
+    Status,
+    Subject,
+    Unknown,
+)
 from mailfix.predicates.answer import Answer
 from mailfix.rulebook import Rule, Scope
 
@@ -17,7 +28,10 @@ SEVERITY_ORDER = tuple(Severity)
 def audit(
     facts: Facts, rules: Iterable[Rule], ignore: Iterable[Mapping[str, str | int]] = ()
 ) -> tuple[Finding, ...]:
-    """Return the findings of all rules, failures first, worst first."""
+    """Return the findings of all rules, failures first, worst first.
+
+    Raises :class:`mailfix.model.Refusal` where a rule's words ask for what its check does not tell.
+    """
     ignored = tuple(ignore)
     findings = [
         _finding(rule, answer, ignored) for rule in rules for answer in answers(facts, rule)
@@ -80,18 +94,25 @@ def _is_ignored(rule_id: str, answer: Answer, ignored: tuple[Mapping[str, str | 
 def _message(rule: Rule, answer: Answer) -> str:
     if answer.status is Status.UNKNOWN:
         return f"cannot tell: {answer.reason}"
-    return rule.messages[answer.status.value].format_map(dict(answer.words))
+    return _filled_in(rule, rule.messages[answer.status.value], answer)
+
+
+def _filled_in(rule: Rule, template: str, answer: Answer) -> str:
+    try:
+        return template.format_map(dict(answer.words))
+    except KeyError as name:
+        raise Refusal(f"rule {rule.id}: its check fills in no {name}") from None
 
 
 def _advice(rule: Rule, answer: Answer) -> str | None:
     text = answer.advice or rule.advice
-    return text.format_map(dict(answer.words)) if text else None
+    return _filled_in(rule, text, answer) if text else None
 
 
 def _offer(rule: Rule, answer: Answer) -> FixOffer | None:
     if rule.fix is None:
         return None
-    preview = rule.fix.preview.format_map(dict(answer.words))
+    preview = _filled_in(rule, rule.fix.preview, answer)
     return FixOffer(rule.fix.action, rule.fix.automatic, preview)
 
 

@@ -17,10 +17,10 @@ from mailfix.facts import Facts
 from mailfix.host import Deadline, Host
 from mailfix.host.dns import SystemDns
 from mailfix.host.files import read_text
-from mailfix.model import Known, Unknown
+from mailfix.model import Known, Refusal, Unknown
 from mailfix.report.summary import Report
 from mailfix.rulebook import Rule
-from mailfix.settings import CONFIG_FILE, BadSettings, Settings, parse_settings
+from mailfix.settings import CONFIG_FILE, Settings, parse_settings
 
 PROGRESS_AFTER_S = 1.0
 
@@ -31,10 +31,10 @@ def rules() -> tuple[Rule, ...]:
 
 
 def settings() -> Settings:
-    """Return the administrator's choices; raises :class:`mailfix.settings.BadSettings`."""
+    """Return the administrator's choices; raises :class:`mailfix.model.Refusal`."""
     text = read_text(CONFIG_FILE)
     if isinstance(text, Unknown):
-        raise BadSettings(text.reason)
+        raise Refusal(text.reason)
     return parse_settings(text.value or "")
 
 

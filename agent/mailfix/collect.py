@@ -167,8 +167,7 @@ async def _exim_domains(host: Host, found: Exim) -> Fact[MailDomains | None]:
     if isinstance(found.local_domains, Unknown):
         return found.local_domains
     hostname = found.mta.value.hostname if isinstance(found.mta, Known) and found.mta.value else ""
-    listed = domains.of_exim(host, found.local_domains.value, hostname)
-    return listed if isinstance(listed, Unknown) else Known(listed.value)
+    return Known(domains.of_exim(host, found.local_domains.value, hostname))
 
 
 async def _ask_postfix(host: Host) -> Fact[Mta | None]:

@@ -293,10 +293,14 @@ class PortVerdict:
 
 @dataclass(frozen=True, slots=True)
 class MailDomains:
-    """The domains for which the MTA accepts mail, and where the list is kept."""
+    """The domains for which the MTA accepts mail, and where the list is kept.
+
+    ``unread`` says which parts of the list cannot be told without a message, or not be read.
+    """
 
     names: tuple[str, ...]
     source: str
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

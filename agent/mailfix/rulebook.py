@@ -7,13 +7,15 @@ import os
 import stat
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from mailfix.facts import Facts
 from mailfix.model import Family, Refusal, Severity
 from mailfix.predicates import PREDICATES, Predicate
+from mailfix.yaml_text import parse_mapping, shown
 
 SITE_FOLDER = "/etc/mailfix/rules"
 SITE_SEVERITIES = "severities.yml"
@@ -21,10 +23,7 @@ _REQUIRED = {"id", "title", "severity", "why", "needs", "check", "messages"}
 _OPTIONAL = {"scope", "families", "params", "advice", "fix", "references"}
 _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
-
-
-class BadRule(Refusal):
-    """A rule that cannot be used."""
+_FACTS = {each.name for each in fields(Facts)}
 
 
 class Scope(StrEnum):
@@ -76,12 +75,12 @@ def shipped_folder() -> Path:
 def load(shipped: Path, site: Path) -> tuple[Rule, ...]:
     """Return the shipped rules and the administrator's, sorted by id.
 
-    Raises :class:`BadRule` where a rule is not usable, or where the administrator's folder could
-    be written to by somebody else.
+    Raises :class:`mailfix.model.Refusal` where a rule is not usable, or where the administrator's
+    folder could be written to by somebody else.
     """
     rules = {rule.id: rule for rule in _load_folder(shipped)}
     if not rules:
-        raise BadRule(f"{shipped}: no rules found; reinstall mailfix")
+        raise Refusal(f"{shipped}: no rules found; reinstall mailfix")
     if site.is_dir():
         _refuse_if_writable_by_others(site)
         rules |= {rule.id: rule for rule in _load_folder(site)}
@@ -95,7 +94,7 @@ def _load_folder(folder: Path) -> list[Rule]:
     for file in files:
         rule = parse(_yaml(file), str(file))
         if rule.id != file.parent.name:
-            raise BadRule(f"{file}: the id {rule.id!r} is not the folder's name")
+            raise Refusal(f"{file}: the id {rule.id!r} is not the folder's name")
         rules.append(rule)
     return rules
 
@@ -103,13 +102,13 @@ def _load_folder(folder: Path) -> list[Rule]:
 def _refuse_if_writable_by_others(folder: Path) -> None:
     for path in [folder, *sorted(folder.rglob("*"))]:
         status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            raise Refusal(f"{path}: a link is not followed here; put the file itself")
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise BadRule(
+            raise Refusal(
                 f"{path}: must belong to root and be writable by root alone "
                 f"(chown root {path}; chmod go-w {path})"
             )
-        if stat.S_ISLNK(status.st_mode):
-            raise BadRule(f"{path}: a link is not followed here; put the file itself")
 
 
 def _with_severities(rules: dict[str, Rule], file: Path) -> dict[str, Rule]:
@@ -121,31 +120,28 @@ def _with_severities(rules: dict[str, Rule], file: Path) -> dict[str, Rule]:
     changed = dict(rules)
     for name, value in chosen.items():
         if name not in rules:
-            raise BadRule(f"{file}: there is no rule {name!r}")
+            raise Refusal(f"{file}: there is no rule {name!r}")
         changed[name] = dataclasses.replace(rules[name], severity=_severity(value, str(file)))
     return changed
 
 
 def _yaml(file: Path) -> dict[str, Any]:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(file.read_text("utf-8"), loader)  # noqa: S506
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadRule(f"{file}: cannot be read as YAML: {first}") from None
-    if not isinstance(content, dict):
-        raise BadRule(f"{file}: expected 'name: value' lines")
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise Refusal(f"{file}: cannot be read: {type(error).__name__}") from None
+    content = parse_mapping(text, str(file))
+    if content is None:
+        raise Refusal(f"{file}: is empty")
     return content
 
 
 def parse(content: Mapping[str, Any], where: str) -> Rule:
-    """Check one rule's content and return it; raises :class:`BadRule`."""
+    """Check one rule's content and return it; raises :class:`mailfix.model.Refusal`."""
     _check_keys(content, where)
-    check = PREDICATES.get(content["check"])
+    check = PREDICATES.get(_text(content["check"], where, "check"))
     if check is None:
-        raise BadRule(f"{where}: there is no check {content['check']!r}")
+        raise Refusal(f"{where}: there is no check {shown(content['check'])}")
     rule = Rule(
         id=_text(content["id"], where, "id"),
         title=_text(content["title"], where, "title"),
@@ -156,7 +152,7 @@ def parse(content: Mapping[str, Any], where: str) -> Rule:
         messages=_messages(content["messages"], where),
         scope=_scope(content.get("scope", Scope.MTA), where),
         families=_families(content.get("families", []), where),
-        params=dict(content.get("params") or {}),
+        params=_params(content.get("params", {}), where),
         advice=_template(content["advice"], where, "advice") if "advice" in content else None,
         fix=_fix(content.get("fix"), where),
         references=_texts(content.get("references", []), where, "references"),
@@ -168,20 +164,29 @@ def parse(content: Mapping[str, Any], where: str) -> Rule:
 def _check_keys(content: Mapping[str, Any], where: str) -> None:
     for key in content:
         if key not in _REQUIRED | _OPTIONAL:
-            raise BadRule(f"{where}: unknown key {key!r}")
+            raise Refusal(f"{where}: unknown key {shown(key)}")
     missing = _REQUIRED - set(content)
     if missing:
-        raise BadRule(f"{where}: {', '.join(sorted(missing))} missing")
+        raise Refusal(f"{where}: {', '.join(sorted(missing))} missing")
 
 
 def _check_signature(rule: Rule, where: str) -> None:
+    unheard = set(rule.needs) - _FACTS
+    if unheard:
+        raise Refusal(f"{where}: there are no facts called {', '.join(sorted(unheard))}")
     wanted = set(inspect.signature(rule.check).parameters)
     given = {*rule.needs, *rule.params, *(["family"] if rule.families else [])}
     if wanted != given:
-        raise BadRule(
+        raise Refusal(
             f"{where}: the check {rule.check.__name__} takes {', '.join(sorted(wanted))}; "
             f"the rule gives {', '.join(sorted(given))}"
         )
+
+
+def _params(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise Refusal(f"{where}: params must be 'name: value' lines")
+    return value
 
 
 def _severity(value: Any, where: str) -> Severity:
@@ -189,26 +194,26 @@ def _severity(value: Any, where: str) -> Severity:
         return Severity(value)
     except ValueError:
         choices = ", ".join(Severity)
-        raise BadRule(f"{where}: severity {value!r} is none of {choices}") from None
+        raise Refusal(f"{where}: severity {shown(value)} is none of {choices}") from None
 
 
 def _scope(value: Any, where: str) -> Scope:
     try:
         return Scope(value)
     except ValueError:
-        raise BadRule(f"{where}: scope {value!r} is none of {', '.join(Scope)}") from None
+        raise Refusal(f"{where}: scope {shown(value)} is none of {', '.join(Scope)}") from None
 
 
 def _families(value: Any, where: str) -> tuple[Family, ...]:
     try:
         return tuple(Family(each) for each in value)
     except (TypeError, ValueError):
-        raise BadRule(f"{where}: families must be a list of {', '.join(Family)}") from None
+        raise Refusal(f"{where}: families must be a list of {', '.join(Family)}") from None
 
 
 def _text(value: Any, where: str, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise BadRule(f"{where}: {key} must be a text")
+        raise Refusal(f"{where}: {key} must be a text")
     return value.strip()
 
 
@@ -217,22 +222,22 @@ def _template(value: Any, where: str, key: str) -> str:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise BadRule(f"{where}: {key}: {error}") from None
+        raise Refusal(f"{where}: {key}: {error}") from None
     for _, name, spec, conversion in parts:
         if name is not None and (not name.isidentifier() or spec or conversion):
-            raise BadRule(f"{where}: {key}: only plain {{names}} are filled in, not {name!r}")
+            raise Refusal(f"{where}: {key}: only plain {{names}} are filled in, not {name!r}")
     return text
 
 
 def _texts(value: Any, where: str, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise BadRule(f"{where}: {key} must be a list of texts")
+        raise Refusal(f"{where}: {key} must be a list of texts")
     return tuple(value)
 
 
 def _messages(value: Any, where: str) -> Mapping[str, str]:
     if not isinstance(value, dict) or set(value) != _MESSAGES:
-        raise BadRule(f"{where}: messages must be given for fail and pass")
+        raise Refusal(f"{where}: messages must be given for fail and pass")
     return {key: _template(text, where, f"messages.{key}") for key, text in value.items()}
 
 
@@ -240,7 +245,7 @@ def _fix(value: Any, where: str) -> RuleFix | None:
     if value is None:
         return None
     if not isinstance(value, dict) or set(value) != _FIX_KEYS:
-        raise BadRule(f"{where}: fix needs action, automatic and preview")
+        raise Refusal(f"{where}: fix needs action, automatic and preview")
     return RuleFix(
         _text(value["action"], where, "fix.action"),
         value["automatic"] is True,

@@ -9,14 +9,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mailfix.model import Refusal
+from mailfix.yaml_text import parse_mapping, shown
 
 CONFIG_FILE = "/etc/mailfix/config.yml"
 MAX_TARGETS = 20
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
-
-
-class BadSettings(Refusal):
-    """A configuration file that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +37,16 @@ class Settings:
 def parse_settings(text: str, file: str = CONFIG_FILE) -> Settings:
     """Read the configuration file (YAML); an empty one means the defaults.
 
-    Raises :class:`BadSettings` for anything that is not understood.
+    Raises :class:`mailfix.model.Refusal` for anything that is not understood.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise BadSettings(f"{file}{line}: this is not valid YAML") from None
+    content = parse_mapping(text, file)
     if content is None:
         return Settings()
-    if not isinstance(content, dict):
-        raise BadSettings(f"{file}: expected 'name: value' lines")
     known = {each.name for each in fields(Settings)}
     for name in content:
         if name not in known:
-            raise BadSettings(
-                f"{file}: unknown setting {name!r}; known: {', '.join(sorted(known))}"
+            raise Refusal(
+                f"{file}: unknown setting {shown(name)}; known: {', '.join(sorted(known))}"
             )
     return Settings(
         **{name: _READERS[name](value, f"{file}: {name}") for name, value in content.items()}
@@ -67,10 +55,10 @@ def parse_settings(text: str, file: str = CONFIG_FILE) -> Settings:
 
 def _names(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_TARGETS:
-        raise BadSettings(f"{where}: expected a list of at most {MAX_TARGETS} host names")
+        raise Refusal(f"{where}: expected a list of at most {MAX_TARGETS} host names")
     for name in value:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise BadSettings(f"{where}: {str(name)[:80]!r} is not a host name")
+            raise Refusal(f"{where}: {shown(name)} is not a host name")
     return tuple(value)
 
 
@@ -83,7 +71,7 @@ def _address(version: int) -> Callable[[Any, str], str | None]:
         except ValueError:
             parsed = None
         if parsed is None or parsed.version != version:
-            raise BadSettings(f"{where}: {str(value)[:80]!r} is not an IPv{version} address")
+            raise Refusal(f"{where}: {shown(value)} is not an IPv{version} address")
         return str(parsed)
 
     return read
@@ -91,18 +79,20 @@ def _address(version: int) -> Callable[[Any, str], str | None]:
 
 def _seconds(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 600:
-        raise BadSettings(f"{where}: expected a number of seconds from 1 to 600")
+        raise Refusal(f"{where}: expected a number of seconds from 1 to 600")
     return float(value)
 
 
 def _ignored(value: Any, where: str) -> tuple[Mapping[str, str | int], ...]:
     if not isinstance(value, list):
-        raise BadSettings(f"{where}: expected a list of entries such as '- rule: ptr-generic'")
+        raise Refusal(f"{where}: expected a list of entries such as '- rule: ptr-generic'")
     for entry in value:
         if not isinstance(entry, dict) or not isinstance(entry.get("rule"), str):
-            raise BadSettings(f"{where}: every entry needs 'rule: ID'")
+            raise Refusal(f"{where}: every entry needs 'rule: ID'")
         if any(isinstance(v, bool) or not isinstance(v, str | int) for v in entry.values()):
-            raise BadSettings(f"{where}: rule {entry['rule']}: only texts and whole numbers match")
+            raise Refusal(
+                f"{where}: rule {shown(entry['rule'])}: only texts and whole numbers match"
+            )
     return tuple(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,9 +26,7 @@ def members(addresses: AddressSet) -> set[int]:
 
 def well_formed(addresses: AddressSet) -> bool:
     bounds = addresses.bounds
-    return len(bounds) % 2 == 0 and all(
-        low < high for low, high in zip(bounds, bounds[1:], strict=False)
-    )
+    return len(bounds) % 2 == 0 and all(low < high for low, high in pairwise(bounds))
 
 
 @given(intervals)

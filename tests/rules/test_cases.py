@@ -9,20 +9,10 @@ from mailfix.rulebook import Rule
 from tests.rules.cases import CaseFile, book, case_files, complaints, read_case
 
 FAULTS = {
-    "banner-mismatch/ptr-set-not-known.unknown.yml": "hostname.banner_matches fails where the PTR "
-    "set is Unknown, although it might confirm the greeting's name",
-    "exim-endpoint-missing/another-program-holds-the-port.fail.yml": "listening._takes does not "
-    "look at whose the listener is: 'exim listens on tcp/25' is said of python3",
-    "firewall-client-port-blocked/undecided-143-beside-an-open-993.unknown.yml": "firewall."
-    "_closed_with_a_tls_sibling passes a port that has doubts only",
-    "host-offline/routes-not-told.unknown.yml": "wayout.route_out counts an Unknown route "
-    "as a route",
-    "mail-port-taken/stunnel-before-submissions.pass.yml": "listening._holder expects a greeting "
-    "on 465, which is never greeted (implicit TLS), so that a TLS proxy there fails",
-    "ptr-generic/ip-in-the-domain.pass.yml": "reverse.PROVIDER_NAMES takes any domain that "
-    "begins with 'ip-' under eu or net for OVH's",
-    "server-stopped/whether-meant-to-run-not-told.unknown.yml": "services.running fails a stopped "
-    "server of which it is Unknown whether it is meant to run",
+    "exim-endpoint-missing/process-not-told.unknown.yml": "listening._takes counts a listener whose "
+    "process is not told (not root) as exim's: 'exim listens' is not known",
+    "host-offline/ipv4-route-while-ipv6-is-not-told.pass.yml": "wayout.route_out is unknown where "
+    "IPv4 alone answers the question",
 }
 
 

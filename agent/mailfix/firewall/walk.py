@@ -44,8 +44,9 @@ CONNTRACK_PRIORITY = -200
 """NF_IP_PRI_CONNTRACK: chains before it see no connection."""
 MAX_DEPTH = 64
 """Chains called from chains; nft allows 16."""
-MAX_EFFORT = 3_000_000
-"""Rules looked at for one question, and intervals moved, before giving up."""
+SPARE_EFFORT = 100_000
+EFFORT_PER_RULE = 20
+"""How many rules are looked at for one question before giving up, beyond and per rule there is."""
 
 HOOKS = {
     Direction.IN: (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT),
@@ -101,6 +102,10 @@ class Outcome:
     may_be_blocked: list[AddressSet] = field(default_factory=list)
     doubts: list[tuple[str, Place | None, AddressSet]] = field(default_factory=list)
 
+    def size(self) -> int:
+        """Grows with everything that is recorded."""
+        return len(self.passes) + len(self.blocks) + len(self.may_be_blocked) + len(self.doubts)
+
 
 class Stream:
     """Packets in one condition on their way through one chain.
@@ -143,9 +148,11 @@ class Walk:
         self.question = question
         self.space = space
         self.outcome = Outcome()
-        self._effort = 0
+        rules = sum(len(chain.rules) for table in ruleset.tables for chain in table.chains.values())
+        self._effort = SPARE_EFFORT + EFFORT_PER_RULE * rules
         self._views: dict[tuple[Hook, Packet], View] = {}
         self._callers: set[str] = set()
+        self._unmoved: dict[tuple[int, Packet], AddressSet] = {}
         self._hook = Hook.INPUT
         self._accepted = Flows()
 
@@ -155,6 +162,7 @@ class Walk:
         flows.add(Packet(port=self.question.port), self.space)
         for hook in HOOKS[self.question.direction]:
             self._hook = hook
+            self._unmoved.clear()
             flows = self._through_hook(flows)
         for _, addresses in flows:
             self.outcome.passes.append(addresses)
@@ -317,10 +325,15 @@ class Walk:
         if chain is None or problem:
             self._take_verb(walk, stream, rule, decision, Uncertain(problem))
             return False
+        if isinstance(verb, Jump) and self._unmoved.get((id(chain), stream.packet)) == hit:
+            return False
+        recorded = self.outcome.size()
         self._callers.add(chain.name)
         flows = list(self._through_chain(walk.table, chain, stream.packet, hit, walk.depth + 1))
         self._callers.discard(chain.name)
         if isinstance(verb, Jump) and flows == [(stream.packet, hit)]:
+            if recorded == self.outcome.size():
+                self._unmoved[id(chain), stream.packet] = hit
             return False
         stream.addresses -= decision.certain
         for packet, addresses in flows:
@@ -398,8 +411,8 @@ class Walk:
         return self._views[key]
 
     def _spend(self, effort: int) -> None:
-        self._effort += effort
-        if self._effort > MAX_EFFORT:
+        self._effort -= effort
+        if self._effort < 0:
             raise TooMuchEffort
 
 

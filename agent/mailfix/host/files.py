@@ -24,15 +24,23 @@ def read_text(path: str, limit: int = DEFAULT_LIMIT) -> Fact[str | None]:
     except OSError as error:
         return Unknown(f"{path} cannot be read: {error.strerror}")
     try:
-        with open(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return Unknown(f"{path} is not a regular file")
-            content = stream.read(limit + 1)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return Unknown(f"{path} is not a regular file")
+        content = _read_up_to(descriptor, limit + 1)
     except OSError as error:
         return Unknown(f"{path} cannot be read: {error.strerror}")
+    finally:
+        os.close(descriptor)
     if len(content) > limit:
         return Unknown(f"{path} is larger than {limit} bytes")
     return Known(content.decode("utf-8", "surrogateescape"))
+
+
+def _read_up_to(descriptor: int, limit: int) -> bytes:
+    content = bytearray()
+    while len(content) < limit and (chunk := os.read(descriptor, limit - len(content))):
+        content += chunk
+    return bytes(content)
 
 
 def exists(path: str) -> bool:

@@ -12,7 +12,10 @@ from mailfix.model import Fact, Family, Known, Unknown
 # Addresses of a root name server. Connecting a UDP socket asks the kernel for its route and sends
 # nothing.
 FAR_AWAY = {Family.IPV4: "198.41.0.4", Family.IPV6: "2001:503:ba3e::2:30"}
-_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+_NO_ROUTE = {
+    *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL),
+    *(errno.EACCES, errno.EINVAL),  # the routes "prohibit" and "blackhole", ip-route(8)
+}
 
 
 def addresses() -> Fact[tuple[HostAddress, ...]]:

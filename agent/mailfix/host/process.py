@@ -75,27 +75,37 @@ async def run(
 async def _finish(child: asyncio.subprocess.Process, name: str, limit: int) -> Fact[Output]:
     assert child.stdout is not None
     assert child.stderr is not None
-    stdout, stderr = await asyncio.gather(_drain(child.stdout, limit), _drain(child.stderr, limit))
+    stdout, stderr = await asyncio.gather(
+        _drain(child.stdout, limit, child), _drain(child.stderr, limit, child)
+    )
     if stdout is None or stderr is None:
         return Unknown(f"{name} printed more than {limit} bytes")
     return Known(Output(await child.wait(), stdout, stderr))
 
 
-async def _drain(stream: asyncio.StreamReader, limit: int) -> str | None:
+async def _drain(
+    stream: asyncio.StreamReader, limit: int, child: asyncio.subprocess.Process
+) -> str | None:
+    """Read to the end; a program that prints more than ``limit`` bytes is killed at once."""
     content = bytearray()
     while chunk := await stream.read(1 << 16):
         content += chunk
         if len(content) > limit:
+            _kill(child)
             return None
     return content.decode("utf-8", "surrogateescape")
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
     if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+        _kill(child)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(child.wait(), _REAP_S)
+
+
+def _kill(child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _environment() -> dict[str, str]:

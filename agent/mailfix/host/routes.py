@@ -7,6 +7,7 @@ from mailfix.model import Fact, Family, Known, Unknown
 
 TABLES = {Family.IPV4: "/proc/net/route", Family.IPV6: "/proc/net/ipv6_route"}
 RTF_UP, RTF_REJECT = 0x1, 0x200
+NO_INTERFACE = "*"
 
 
 def has_default(family: Family) -> Fact[bool]:
@@ -29,8 +30,10 @@ def parse_ipv4(text: str) -> str | None:
     found = []
     for line in text.splitlines()[1:]:
         words = line.split()
-        if len(words) > 7 and words[1] == words[7] == "00000000" and _usable(words[3]):
-            found.append((int(words[6]) if words[6].isdigit() else 0, words[0]))
+        if len(words) <= 7 or words[0] == NO_INTERFACE:
+            continue
+        if words[1] == words[7] == "00000000" and _usable(words[3]):
+            found.append((int(words[6]) if words[6].isdecimal() else 0, words[0]))
     return min(found)[1] if found else None
 
 

@@ -28,6 +28,7 @@ PREDICATES: dict[str, Predicate] = {
     check.__name__: check
     for check in (
         exim.configuration_valid,
+        exim.domains_known,
         firewall.inbound_open,
         firewall.outbound_open,
         hostname.banner_matches,

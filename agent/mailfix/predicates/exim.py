@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailfix.facts import Validity
-from mailfix.predicates.answer import Answer, failed, passed
+from mailfix.facts import MailDomains, Validity
+from mailfix.predicates.answer import Answer, Words, failed, passed
+
+MAX_NAMES = 10
 
 
 def configuration_valid(exim_validity: tuple[Validity, ...]) -> Iterator[Answer]:
@@ -16,3 +18,16 @@ def configuration_valid(exim_validity: tuple[Validity, ...]) -> Iterator[Answer]
             yield passed({"when": verdict.when}, words)
         else:
             yield failed({"when": verdict.when}, words, (verdict.complaint,))
+
+
+def domains_known(domains: MailDomains | None) -> Iterator[Answer]:
+    """Exim accepts mail for at least one domain; says for which."""
+    if domains is None:
+        return
+    shown = ", ".join(domains.names[:MAX_NAMES])
+    more = ", …" if len(domains.names) > MAX_NAMES else ""
+    words: Words = {"number": len(domains.names), "names": shown + more, "source": domains.source}
+    if domains.names or domains.unread:
+        yield passed({}, words, domains.unread)
+    else:
+        yield failed({}, words, (f"+local_domains = {domains.source}",))

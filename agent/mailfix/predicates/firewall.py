@@ -48,6 +48,7 @@ def _closed_with_a_tls_sibling(verdicts: dict[int, PortVerdict], port: int) -> b
     return (
         sibling is not None
         and sibling.passes > WHOLE
+        and not verdicts[port].doubts
         and all(blocker.general or blocker.ban for blocker in verdicts[port].blockers)
     )
 

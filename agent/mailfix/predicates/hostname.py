@@ -107,8 +107,13 @@ def banner_matches(
         return
     evidence = (f"greeting: {heard.text.splitlines()[0][:200]}",)
     words = {"banner": heard.name or "(no host name)", "name": fqdn}
+    unread = [
+        fact.reason for fact in (reverse_dns.ipv4, reverse_dns.ipv6) if isinstance(fact, Unknown)
+    ]
     if heard.name is not None and heard.name in {fqdn, *_confirmed_names(reverse_dns)}:
         yield passed({"port": 25}, words, evidence)
+    elif heard.name is not None and unread:
+        yield unknown({"port": 25}, unread[0], evidence)
     else:
         yield failed({"port": 25}, words, evidence)
 

@@ -30,7 +30,8 @@ MAIL_PROCESSES = frozenset(
 PROXIES = frozenset(
     {"haproxy", "nginx", "stunnel", "stunnel4", "docker-proxy", "systemd", "envoy", "traefik"}
 )
-SPOKEN = {25: "smtp", 465: "smtp", 587: "smtp", 143: "imap", 110: "pop3"}
+EXIM_PROCESSES = frozenset({"exim", "exim4", None})
+SPOKEN = {25: "smtp", 587: "smtp", 143: "imap", 110: "pop3"}
 
 
 def describe(listener: Listener) -> str:
@@ -122,8 +123,8 @@ def _addresses(endpoints: list[Endpoint]) -> str:
 
 
 def _takes(listener: Listener, endpoint: Endpoint) -> bool:
-    """Without IPv6 in the kernel, exim leaves out ``::``: any listener on the port will do."""
-    if listener.port != endpoint.port:
+    """Without IPv6 in the kernel, exim leaves out ``::``: any of its listeners there will do."""
+    if listener.port != endpoint.port or listener.process not in EXIM_PROCESSES:
         return False
     if endpoint.address in ("", "::") or listener.address in WILDCARDS:
         return True

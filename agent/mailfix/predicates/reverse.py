@@ -12,7 +12,7 @@ from mailfix.predicates.answer import Answer, failed, passed, unknown
 
 PROVIDER_NAMES = re.compile(
     r"(\.compute(-\d+)?\.amazonaws\.com|\.bc\.googleusercontent\.com|\.cloudapp\.azure\.com"
-    r"|\.your-server\.de|\.contaboserver\.net|\.hstgr\.cloud|\.vps\.ovh\.(net|ca)|\.ip-\S+\.(eu|net)"
+    r"|\.your-server\.de|\.contaboserver\.net|\.hstgr\.cloud|\.vps\.ovh\.(net|ca)|\.ip-\d+-\d+-\d+\.(eu|net)"
     r"|\.vultrusercontent\.com|\.linodeusercontent\.com|\.members\.linode\.com|\.scw\.cloud"
     r"|\.poneytelecom\.eu|\.kimsufi\.com|\.fvds\.ru|\.twc1\.net|\.regruhosting\.ru"
     r"|\.secureserver\.net|\.stratoserver\.net|\.online-server\.cloud|\.ionos\.\w+)$"

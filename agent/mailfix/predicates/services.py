@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailfix.facts import MailServer, Role
-from mailfix.model import Known, Unknown
+from mailfix.model import Fact, Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 
 
@@ -24,23 +24,27 @@ def running(servers: tuple[MailServer, ...]) -> Iterator[Answer]:
     """Every mail server that is meant to run does run."""
     for server in servers:
         subject = {"server": server.name}
+        words = {"server": server.name, "unit": server.unit or server.name}
         if server.running:
-            yield passed(subject, {"server": server.name})
-        elif _is_meant_to_run(server, servers):
-            yield failed(subject, {"server": server.name, "unit": server.unit or server.name})
+            yield passed(subject, words)
+            continue
+        match is_meant_to_run(server, servers):
+            case Known(True):
+                yield failed(subject, words)
+            case Unknown(reason):
+                yield unknown(subject, f"{server.name} is not running; whether it should: {reason}")
 
 
-def _is_meant_to_run(server: MailServer, servers: tuple[MailServer, ...]) -> bool:
+def is_meant_to_run(server: MailServer, servers: tuple[MailServer, ...]) -> Fact[bool]:
     """A server that is off and not started at boot was put aside, unless mail needs it."""
-    if server.enabled != Known(False):
-        return True
-    return server.role is Role.MTA and not mta_runs(servers)
+    needed = server.role is Role.MTA and not mta_runs(servers)
+    return Known(True) if needed else server.enabled
 
 
 def enabled(servers: tuple[MailServer, ...]) -> Iterator[Answer]:
     """Every mail server that is needed comes back after a reboot."""
     for server in servers:
-        if not server.running and not _is_meant_to_run(server, servers):
+        if not server.running and is_meant_to_run(server, servers) != Known(True):
             continue
         subject = {"server": server.name}
         words = {"server": server.name, "unit": server.unit or server.name}

@@ -16,7 +16,7 @@ from mailfix.facts import (
     Way,
     WayOut,
 )
-from mailfix.model import Family, Known
+from mailfix.model import Family, Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.firewall import WHOLE
 
@@ -119,9 +119,12 @@ def route_out(
     addresses: tuple[HostAddress, ...], outgoing: PerFamily[Outgoing | None]
 ) -> Iterator[Answer]:
     """The host has a route to the Internet: over IPv4, unless it is a host of IPv6 alone."""
+    unread = [fact.reason for fact in (outgoing.ipv4, outgoing.ipv6) if isinstance(fact, Unknown)]
     routed = [family for family in Family if outgoing.of(family) != Known(None)]
     own = [each.address for each in addresses if each.family is Family.IPV4]
-    if Family.IPV4 in routed or (routed and not own):
+    if unread:
+        yield unknown({}, unread[0])
+    elif Family.IPV4 in routed or (routed and not own):
         yield passed({}, {"families": " and ".join(family.label for family in routed)})
     else:
         yield failed({}, {"own": ", ".join(own) or "none"})

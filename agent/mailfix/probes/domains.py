@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 
 from mailfix.facts import MailDomains
 from mailfix.host import Host
@@ -20,23 +21,20 @@ _FILE_LOOKUP = re.compile(r"(?:partial\d*-)?(?:w|nw|ip)?lsearch\*?;(/\S+)|(/\S+)
 _FOLDER_LOOKUP = re.compile(r"dsearch;(/\S+)|\$\{lookup\{\$domain\}\s*dsearch\{(/[^}]+)\}.*")
 
 
-def of_exim(host: Host, local_domains: str, hostname: str) -> Fact[MailDomains]:
+def of_exim(host: Host, local_domains: str, hostname: str) -> MailDomains:
     """Return the domains of exim's ``+local_domains`` and of the panel that keeps them."""
-    names: set[str] = set()
-    for item in split_list(local_domains):
-        found = _item(host, item, hostname)
-        if isinstance(found, Unknown):
-            return found
-        names |= found.value
-    for source in (CPANEL_LIST, DIRECTADMIN_LIST):
-        found = _listed(host, source)
-        names |= found.value if isinstance(found, Known) else set()
-    folder = host.names_in(HESTIA_FOLDER)
-    names |= _domains(folder.value) if isinstance(folder, Known) else set()
-    panel = _fastpanel(FASTPANEL_DATABASE)
-    if isinstance(panel, Unknown):
-        return panel
-    return Known(MailDomains(tuple(sorted(names | panel.value))[:MAX_DOMAINS], local_domains))
+    lists = [
+        *(_item(host, item, hostname) for item in split_list(local_domains)),
+        *(_listed(host, file) for file in (CPANEL_LIST, DIRECTADMIN_LIST)),
+        _folder(host, HESTIA_FOLDER),
+        _fastpanel(FASTPANEL_DATABASE),
+    ]
+    names = {name for found in lists if isinstance(found, Known) for name in found.value}
+    return MailDomains(
+        names=tuple(sorted(names))[:MAX_DOMAINS],
+        source=local_domains,
+        unread=tuple(found.reason for found in lists if isinstance(found, Unknown)),
+    )
 
 
 def _item(host: Host, item: str, hostname: str) -> Fact[set[str]]:
@@ -47,13 +45,17 @@ def _item(host: Host, item: str, hostname: str) -> Fact[set[str]]:
     if match := _FILE_LOOKUP.fullmatch(item):
         return _listed(host, match[1] or match[2])
     if match := _FOLDER_LOOKUP.fullmatch(item):
-        entries = host.names_in(match[1] or match[2])
-        return entries if isinstance(entries, Unknown) else Known(_domains(entries.value))
+        return _folder(host, match[1] or match[2])
     if names := _domains([item]):
         return Known(names)
     if re.fullmatch(r"[A-Za-z0-9_-]+", item):
         return Known(set())
     return Unknown(f"exim's list +local_domains has an item that is not understood: {item[:120]}")
+
+
+def _folder(host: Host, folder: str) -> Fact[set[str]]:
+    entries = host.names_in(folder)
+    return entries if isinstance(entries, Unknown) else Known(_domains(entries.value))
 
 
 def _listed(host: Host, file: str) -> Fact[set[str]]:
@@ -69,9 +71,8 @@ def parse_list_file(text: str) -> set[str]:
     return _domains(line.partition(":")[0].strip() for line in lines if line)
 
 
-def _domains(words: object) -> set[str]:
-    assert hasattr(words, "__iter__")
-    lowered = (str(word).lower().rstrip(".") for word in words)
+def _domains(words: Iterable[str]) -> set[str]:
+    lowered = (word.lower().rstrip(".") for word in words)
     return {word for word in lowered if _DOMAIN.fullmatch(word)}
 
 
@@ -88,4 +89,4 @@ def _fastpanel(file: str) -> Fact[set[str]]:
             ).fetchall()
     except sqlite3.Error as error:
         return Unknown(f"FASTPANEL's list of mail domains cannot be read: {error}")
-    return Known(_domains(row[0] for row in rows))
+    return Known(_domains(str(row[0]) for row in rows))

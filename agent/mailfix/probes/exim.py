@@ -271,7 +271,7 @@ def port_number(text: str) -> int:
     """
     if text in _SERVICE_PORTS:
         return _SERVICE_PORTS[text]
-    if text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536:
+    if re.fullmatch(r"[0-9]{1,5}", text) and 0 < int(text) < 65536:
         return int(text)
     raise ValueError(f"port {text[:40]!r}")
 

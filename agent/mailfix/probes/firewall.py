@@ -135,6 +135,8 @@ def has_tables(listing: str) -> bool:
         entries = json.loads(listing).get("nftables", [])
     except (ValueError, AttributeError, RecursionError):
         return True
+    if not isinstance(entries, list):
+        return True
     return any(isinstance(entry, dict) and "table" in entry for entry in entries)
 
 
