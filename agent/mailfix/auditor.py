@@ -26,7 +26,7 @@ PROGRESS_AFTER_S = 1.0
 
 
 def rules() -> tuple[Rule, ...]:
-    """Return the rules in force; raises :class:`mailfix.rulebook.BadRule`."""
+    """Return the rules in force; raises :class:`mailfix.rulebook.Refusal`."""
     return rulebook.load(rulebook.shipped_folder(), Path(rulebook.SITE_FOLDER))
 
 

@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailfix import rulebook
-from mailfix.rulebook import BadRule, Rule
-from mailfix.settings import BadSettings, Settings, parse_settings
+from mailfix.model import Refusal
+from mailfix.rulebook import Rule
+from mailfix.settings import Settings, parse_settings
 from tests.property.hostile import text_of
 
 SETTINGS_TEXT = text_of(
@@ -40,7 +41,7 @@ def read(text: str) -> None:
     refusal = ""
     try:
         assert isinstance(parse_settings(text), Settings)
-    except BadSettings as error:
+    except Refusal as error:
         refusal = str(error)
     assert "\n" not in refusal
     assert not refusal or refusal.startswith("/etc/mailfix/config.yml")
@@ -93,7 +94,7 @@ def check(content: dict[str, Any]) -> None:
     refusal = ""
     try:
         assert isinstance(rulebook.parse(content, "rule.yml"), Rule)
-    except BadRule as error:
+    except Refusal as error:
         refusal = str(error)
     assert not refusal or refusal.startswith("rule.yml: ")
 
@@ -112,7 +113,7 @@ def test_a_rule_with_any_addition_is_used_or_refused(key: str, value: Any) -> No
 
 @pytest.mark.xfail(
     strict=True,
-    reason="rulebook.parse: TypeError or ValueError instead of BadRule for a check that is no text "
+    reason="rulebook.parse: TypeError or ValueError instead of Refusal for a check that is no text "
     "and params that are no mapping of names",
 )
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_a_rule_of_the_wrong_shape_is_refused(key: str, value: Any) -> None:
 
 @given(st.dictionaries(st.text(max_size=10), VALUES, max_size=4))
 def test_a_mapping_that_is_no_rule_is_refused(content: dict[str, Any]) -> None:
-    with pytest.raises(BadRule):
+    with pytest.raises(Refusal):
         rulebook.parse(content, "rule.yml")
 
 
@@ -134,7 +135,7 @@ def test_a_template_computes_nothing(answer: str, text: str) -> None:
     messages = {**GOOD_RULE["messages"], answer: text}
     try:
         rule = rulebook.parse({**GOOD_RULE, "messages": messages}, "rule.yml")
-    except BadRule:
+    except Refusal:
         return
     names = "".join(part for part in rule.messages[answer].split("{{"))
     assert "{port." not in names

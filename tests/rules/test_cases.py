@@ -9,8 +9,8 @@ from mailfix.rulebook import Rule
 from tests.rules.cases import CaseFile, book, case_files, complaints, read_case
 
 FAULTS = {
-    "exim-endpoint-missing/process-not-told.unknown.yml": "listening._takes counts a listener whose "
-    "process is not told (not root) as exim's: 'exim listens' is not known",
+    "exim-endpoint-missing/process-not-told.unknown.yml": "listening._takes counts a listener "
+    "whose process is not told (not root) as exim's: 'exim listens' is not known",
     "host-offline/ipv4-route-while-ipv6-is-not-told.pass.yml": "wayout.route_out is unknown where "
     "IPv4 alone answers the question",
 }

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from mailfix import rulebook
-from mailfix.model import Severity
-from mailfix.rulebook import BadRule, Scope
+from mailfix.model import Refusal, Severity
+from mailfix.rulebook import Scope
 
 NOWHERE = Path("/nonexistent")
 GOOD: dict[str, Any] = {
@@ -66,7 +66,7 @@ def test_a_good_rule_is_as_it_was_written() -> None:
     ],
 )
 def test_a_rule_that_is_not_understood_is_refused(content: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(BadRule) as refusal:
+    with pytest.raises(Refusal) as refusal:
         rulebook.parse(content, "a/rule.yml")
     assert str(refusal.value).startswith("a/rule.yml: ")
     assert complaint in str(refusal.value)
@@ -83,7 +83,7 @@ def test_a_template_that_computes_is_refused(template: str, place: str) -> None:
         "advice": {"advice": template},
         "fix": {"fix": {"action": "a", "automatic": True, "preview": template}},
     }
-    with pytest.raises(BadRule):
+    with pytest.raises(Refusal):
         rulebook.parse({**GOOD, **contents[place]}, "rule.yml")
 
 
@@ -98,7 +98,7 @@ def test_plain_names_and_doubled_braces_are_no_computation(template: str) -> Non
     "name: the audit then ends with AttributeError",
 )
 def test_a_need_that_is_no_fact_is_refused() -> None:
-    with pytest.raises(BadRule):
+    with pytest.raises(Refusal):
         rulebook.parse({**without("params"), "needs": ["servers", "listeners", "port"]}, "rule.yml")
 
 
@@ -108,27 +108,27 @@ def test_a_need_that_is_no_fact_is_refused() -> None:
     "KeyError, exit code 70",
 )
 def test_a_name_that_the_check_does_not_fill_in_is_refused() -> None:
-    with pytest.raises(BadRule):
+    with pytest.raises(Refusal):
         rulebook.parse({**GOOD, "messages": {"fail": "{prot}", "pass": "fine"}}, "rule.yml")
 
 
 def test_the_id_is_the_folders_name(tmp_path: Path) -> None:
     put(tmp_path, GOOD, "another-name")
-    with pytest.raises(BadRule, match="the id 'smtp-port' is not the folder's name"):
+    with pytest.raises(Refusal, match="the id 'smtp-port' is not the folder's name"):
         rulebook.load(tmp_path, NOWHERE)
 
 
 @pytest.mark.parametrize("content", ["a: [", "- a\n", "text", "\x00", ""])
 def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path: Path, content: str) -> None:
     file = put(tmp_path, content)
-    with pytest.raises(BadRule) as refusal:
+    with pytest.raises(Refusal) as refusal:
         rulebook.load(tmp_path, NOWHERE)
     assert str(file) in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 def test_no_rules_at_all_is_no_audit(tmp_path: Path) -> None:
-    with pytest.raises(BadRule, match="no rules found"):
+    with pytest.raises(Refusal, match="no rules found"):
         rulebook.load(tmp_path, NOWHERE)
 
 
@@ -176,7 +176,7 @@ def test_a_severity_that_is_not_understood_is_refused(
 ) -> None:
     shipped, site = folders
     (site / rulebook.SITE_SEVERITIES).write_text(text)
-    with pytest.raises(BadRule, match=complaint):
+    with pytest.raises(Refusal, match=complaint):
         rulebook.load(shipped, site)
 
 
@@ -206,7 +206,7 @@ def test_rules_that_others_could_write_are_refused(
 ) -> None:
     shipped, site = folders
     spoil(site)
-    with pytest.raises(BadRule) as refusal:
+    with pytest.raises(Refusal) as refusal:
         rulebook.load(shipped, site)
     assert str(refusal.value).startswith(str(site))
 
@@ -220,7 +220,7 @@ def test_rules_that_others_could_write_are_refused(
 def test_a_link_is_refused_as_a_link(folders: tuple[Path, Path]) -> None:
     shipped, site = folders
     link_in_the_folder(site)
-    with pytest.raises(BadRule, match="a link is not followed"):
+    with pytest.raises(Refusal, match="a link is not followed"):
         rulebook.load(shipped, site)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailfix.settings import BadSettings, Settings, parse_settings
+from mailfix.model import Refusal
+from mailfix.settings import Settings, parse_settings
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n"])
@@ -61,7 +62,7 @@ def test_every_setting_is_read() -> None:
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line(text: str, complaint: str) -> None:
-    with pytest.raises(BadSettings) as refusal:
+    with pytest.raises(Refusal) as refusal:
         parse_settings(text, "/etc/mailfix/config.yml")
     assert str(refusal.value).startswith("/etc/mailfix/config.yml")
     assert complaint in str(refusal.value)
@@ -69,11 +70,11 @@ def test_what_is_not_understood_is_refused_in_one_line(text: str, complaint: str
 
 
 def test_broken_yaml_is_refused_with_its_line() -> None:
-    with pytest.raises(BadSettings, match=r"config.yml, line 2"):
+    with pytest.raises(Refusal, match=r"config.yml, line 2"):
         parse_settings("audit_seconds: 5\nignore: ]\n", "config.yml")
 
 
 def test_twenty_one_targets_are_too_many() -> None:
     hosts = ", ".join(f"mx{number}.example.net" for number in range(21))
-    with pytest.raises(BadSettings, match="at most 20"):
+    with pytest.raises(Refusal, match="at most 20"):
         parse_settings(f"target_hosts: [{hosts}]")

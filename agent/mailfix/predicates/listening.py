@@ -30,7 +30,7 @@ MAIL_PROCESSES = frozenset(
 PROXIES = frozenset(
     {"haproxy", "nginx", "stunnel", "stunnel4", "docker-proxy", "systemd", "envoy", "traefik"}
 )
-EXIM_PROCESSES = frozenset({"exim", "exim4", None})
+EXIM_PROCESSES = frozenset({"exim", "exim4"})
 SPOKEN = {25: "smtp", 587: "smtp", 143: "imap", 110: "pop3"}
 
 
@@ -109,13 +109,18 @@ def configured_endpoints(
     wanted = [each for each in exim_settings.endpoints if each.port in MAIL_PORTS]
     for port in sorted({endpoint.port for endpoint in wanted}):
         on_port = [endpoint for endpoint in wanted if endpoint.port == port]
-        missing = [
-            endpoint
-            for endpoint in on_port
-            if not any(_takes(listener, endpoint) for listener in listeners)
-        ]
-        words: Words = {"port": port, "where": _addresses(missing or on_port)}
-        yield failed({"port": port}, words) if missing else passed({"port": port}, words)
+        yield _served(port, on_port, listeners)
+
+
+def _served(port: int, wanted: list[Endpoint], listeners: tuple[Listener, ...]) -> Answer:
+    takers = {each: {one.process for one in listeners if _takes(one, each)} for each in wanted}
+    missing = [each for each in wanted if not takers[each] & (EXIM_PROCESSES | {None})]
+    words: Words = {"port": port, "where": _addresses(missing or wanted)}
+    if missing:
+        return failed({"port": port}, words)
+    if all(takers[each] & EXIM_PROCESSES for each in wanted):
+        return passed({"port": port}, words)
+    return unknown({"port": port}, f"the process that holds tcp/{port} is not told to us")
 
 
 def _addresses(endpoints: list[Endpoint]) -> str:
@@ -123,8 +128,8 @@ def _addresses(endpoints: list[Endpoint]) -> str:
 
 
 def _takes(listener: Listener, endpoint: Endpoint) -> bool:
-    """Without IPv6 in the kernel, exim leaves out ``::``: any of its listeners there will do."""
-    if listener.port != endpoint.port or listener.process not in EXIM_PROCESSES:
+    """Without IPv6 in the kernel, exim leaves out ``::``: any listener on the port will do."""
+    if listener.port != endpoint.port:
         return False
     if endpoint.address in ("", "::") or listener.address in WILDCARDS:
         return True

@@ -119,12 +119,16 @@ def route_out(
     addresses: tuple[HostAddress, ...], outgoing: PerFamily[Outgoing | None]
 ) -> Iterator[Answer]:
     """The host has a route to the Internet: over IPv4, unless it is a host of IPv6 alone."""
-    unread = [fact.reason for fact in (outgoing.ipv4, outgoing.ipv6) if isinstance(fact, Unknown)]
-    routed = [family for family in Family if outgoing.of(family) != Known(None)]
     own = [each.address for each in addresses if each.family is Family.IPV4]
-    if unread:
-        yield unknown({}, unread[0])
-    elif Family.IPV4 in routed or (routed and not own):
-        yield passed({}, {"families": " and ".join(family.label for family in routed)})
-    else:
-        yield failed({}, {"own": ", ".join(own) or "none"})
+    words = {"own": ", ".join(own) or "none", "family": Family.IPV4.label}
+    match outgoing.ipv4, outgoing.ipv6:
+        case Unknown(reason), _:
+            yield unknown({}, reason)
+        case Known(Outgoing()), _:
+            yield passed({}, words)
+        case _, Unknown(reason) if not own:
+            yield unknown({}, reason)
+        case _, Known(Outgoing()) if not own:
+            yield passed({}, {**words, "family": Family.IPV6.label})
+        case _:
+            yield failed({}, words)

@@ -92,7 +92,7 @@ def mx_hosts(answer: Answer) -> list[str]:
     """Return the hosts of an MX set, the most preferred first; a null MX (RFC 7505) has none."""
     pairs = (record.split(None, 1) for record in answer.records)
     hosts = sorted(
-        (int(pair[0]), pair[1]) for pair in pairs if len(pair) == 2 and pair[0].isdigit()
+        (int(pair[0]), pair[1]) for pair in pairs if len(pair) == 2 and pair[0].isdecimal()
     )
     return [name.rstrip(".") for _, name in hosts if name.rstrip(".")]
 
