@@ -221,7 +221,14 @@ class ReverseDns:
 
 
 class Way(StrEnum):
-    """How a connection attempt ended."""
+    """How a TCP connection attempt ended.
+
+    ``REFUSED`` is an RST or an ICMP port unreachable, ``TIMEOUT`` no answer to the SYN,
+    ``UNREACHABLE`` no route, no source address or another ICMP error, ``PROHIBITED`` a forbidding
+    route or an ICMPv6 "administratively prohibited". A firewall's REJECT may look like any of
+    them. Linux takes note of an ICMPv6 error from the host itself only when it repeats the SYN
+    after one second, so that less patience than that turns such a REJECT into ``TIMEOUT``.
+    """
 
     OPEN = "open"
     REFUSED = "refused"

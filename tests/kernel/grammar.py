@@ -6,14 +6,15 @@ test throws away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
 from mailfix.model import Family
 
-Draw = Callable[[st.SearchStrategy[str]], str]
+Draw = Callable[[Sequence[str]], str]
+"""Takes one of some words."""
 
 NETWORKS = {
     Family.IPV4: [
@@ -36,8 +37,8 @@ STATES = ["NEW", "INVALID", "UNTRACKED", "ESTABLISHED", "RELATED", "NEW,ESTABLIS
 SETS = ["addresses", "networks", "pairs", "ports", "all", "masked"]
 
 
-def pick(*words: str) -> st.SearchStrategy[str]:
-    return st.sampled_from(words)
+def pick(*words: str) -> tuple[str, ...]:
+    return words
 
 
 def _or_not(draw: Draw, text: str) -> str:
@@ -90,6 +91,25 @@ def _conntrack(draw: Draw, *_: object) -> str:
     if draw(pick("", "", "more")):
         chosen.append(options[(int(first) + 1) % 4])
     return "-m conntrack " + " ".join(chosen)
+
+
+def _far(draw: Draw, family: Family, chain: str) -> str:
+    """Something about the far address, so that rules leave a part of the space to later ones."""
+    outgoing = chain in ("OUTPUT", "POSTROUTING") or (
+        chain.startswith("own") and bool(draw(pick("", "out")))
+    )
+    option, side = ("-d", "dst") if outgoing else ("-s", "src")
+    name, port = draw(pick("addresses", "networks", "networks", "all", "masked", "pairs")), ""
+    if name == "pairs":
+        port = ",dst"
+    return draw(
+        pick(
+            _or_not(draw, f"{option} {draw(pick(*NETWORKS[family]))}"),
+            _or_not(draw, f"{option} {draw(pick(*NETWORKS[family]))}"),
+            f"-m iprange {_or_not(draw, f'--{side}-range {draw(pick(*RANGES[family]))}')}",
+            f"-m set {_or_not(draw, f'--match-set {name} {side}{port}')}",
+        )
+    )
 
 
 def _set(draw: Draw, *_: object) -> str:
@@ -211,6 +231,8 @@ def _rule(draw: Draw, family: Family, table: str, chain: str, later: list[str]) 
     drawn = [
         _match(draw, family, table, chain, transport if with_ports else "") for _ in range(count)
     ]
+    if target[-6:] in ("ACCEPT", "j DROP", "RETURN", "REJECT") and draw(pick("", "far", "far")):
+        drawn.insert(0, _far(draw, family, chain))
     # iptables takes -s, -d, -i and -o only once each.
     matches = {match.removeprefix("! ").partition(" ")[0]: match for match in drawn[::-1]}
     matches.pop("-m", None)
@@ -293,8 +315,13 @@ add masked 2001:db8:700::
 
 
 @st.composite
-def iptables_rulesets(draw: Draw) -> tuple[Family, Ruleset]:
-    """Both backends at once now and then, else one of them."""
+def iptables_rulesets(draw_from: st.DrawFn) -> tuple[Family, Ruleset]:
+    """Both backends at once now and then, else one of them.
+
+    True randomness: hypothesis' own draws prefer the simple, and most simple rulesets are all
+    open or all closed.
+    """
+    draw: Draw = draw_from(st.randoms(use_true_random=True)).choice
     family = Family.IPV6 if draw(pick("4", "4", "6")) == "6" else Family.IPV4
     prefix = "ip6tables" if family is Family.IPV6 else "iptables"
     backends = draw(pick("legacy", "nft", "legacy nft")).split()

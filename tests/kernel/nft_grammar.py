@@ -109,7 +109,26 @@ def _verdict(draw: Draw, family: Family, later: list[str]) -> str:
 def _rule(draw: Draw, family: Family, hook: str, later: list[str]) -> str:
     count = int(draw(pick("0", "1", "1", "2")))
     matches = [_match(draw, family, hook) for _ in range(count)]
-    return "    " + " ".join(filter(None, [*matches, _verdict(draw, family, later)]))
+    verdict = _verdict(draw, family, later)
+    if verdict in ("accept", "drop", "return", "reject") and draw(pick("", "far", "far")):
+        matches.insert(0, _far(draw, family, hook))
+    return "    " + " ".join(filter(None, [*matches, verdict]))
+
+
+def _far(draw: Draw, family: Family, hook: str) -> str:
+    """Something about the far address, so that rules leave a part of the space to later ones."""
+    side = {"input": "saddr", "prerouting": "saddr", "output": "daddr", "postrouting": "daddr"}
+    address = f"{_KEYWORDS[family]} {side.get(hook) or draw(pick('saddr', 'daddr'))}"
+    networks = [text for text in NETWORKS[family] if "/255." not in text]
+    equal = draw(pick("", "", "!= "))
+    return draw(
+        pick(
+            f"{address} {equal}{draw(pick(*networks))}",
+            f"{address} {equal}@{draw(pick('plain', 'wide', 'timed'))}",
+            f"{address} {equal}{{ {_disjoint(draw, family)} }}",
+            f"{address} . tcp dport {equal}@pairs",
+        )
+    )
 
 
 _HOOKS = {
@@ -144,8 +163,9 @@ def _table(draw: Draw, family: Family, name: str) -> str:
 
 
 @st.composite
-def nft_rulesets(draw: Draw) -> tuple[Family, Ruleset]:
+def nft_rulesets(draw_from: st.DrawFn) -> tuple[Family, Ruleset]:
     """One or two tables, each of one family or inet."""
+    draw: Draw = draw_from(st.randoms(use_true_random=True)).choice
     family = Family.IPV6 if draw(pick("4", "4", "6")) == "6" else Family.IPV4
     tables = draw(pick("one", "one two")).split()
     loads = ((("nft", "-f", "-"), _table(draw, family, name)) for name in tables)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailfix.facts import Way
 from mailfix.host import dial
 from mailfix.model import Family
 from mailfix.outside import judge, protocols, x509
@@ -162,7 +163,7 @@ DIALOGUES = st.builds(
     address=st.sampled_from(["192.0.2.1", "2001:db8::1"]),
     family=st.sampled_from(Family),
     port=st.sampled_from([25, 465, 587, 110, 143, 993, 995, 2525]),
-    outcome=st.sampled_from(dial.Outcome),
+    outcome=st.sampled_from(Way),
     detail=st.text(max_size=20),
     no_route=st.booleans(),
     banner=st.none() | st.text(max_size=40),

@@ -30,10 +30,11 @@ PURE = ("model", "facts", "audit", "predicates", "firewall")
 MAY_USE = {
     "model": set(),
     "facts": {"model"},
-    "settings": {"model"},
+    "yaml_text": {"model"},
+    "settings": {"model", "yaml_text"},
     "firewall": {"model"},
     "predicates": {"model", "facts"},
-    "rulebook": {"model", "facts", "predicates"},
+    "rulebook": {"model", "facts", "predicates", "yaml_text"},
     "audit": {"model", "facts", "predicates", "rulebook"},
     "host": {"model", "facts"},
     "probes": {"model", "facts", "host", "firewall", "settings"},

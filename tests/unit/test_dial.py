@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from mailfix.facts import Way
 from mailfix.host import dial
 from mailfix.model import Family
 
@@ -76,7 +77,7 @@ def test_the_banner_is_read_and_leave_is_taken(
         heard.append(await asyncio.wait_for(reader.read(100), 2))
 
     contact = call(polite)
-    assert contact.outcome is dial.Outcome.OPEN
+    assert contact.outcome is Way.OPEN
     assert contact.banner == banner
     assert contact.detail == ""
     assert contact.family is Family.IPV4
@@ -98,7 +99,7 @@ def test_a_server_that_says_nothing_is_silent_not_closed() -> None:
         await reader.read(100)
 
     contact = call(mute, timeout_s=0.3)
-    assert (contact.outcome, contact.silent, contact.banner) == (dial.Outcome.OPEN, True, None)
+    assert (contact.outcome, contact.silent, contact.banner) == (Way.OPEN, True, None)
 
 
 def test_an_instant_close_is_open_without_a_greeting() -> None:
@@ -106,7 +107,7 @@ def test_an_instant_close_is_open_without_a_greeting() -> None:
         return
 
     contact = call(hang_up)
-    assert (contact.outcome, contact.silent, contact.banner) == (dial.Outcome.OPEN, False, None)
+    assert (contact.outcome, contact.silent, contact.banner) == (Way.OPEN, False, None)
     assert contact.detail == "closed without a greeting"
 
 
@@ -157,7 +158,7 @@ def test_bytes_that_are_no_text_do_not_raise() -> None:
 
 def test_a_closed_port_is_refused() -> None:
     contact = asyncio.run(dial.reach("127.0.0.1", closed_port(), 2))
-    assert contact.outcome is dial.Outcome.REFUSED
+    assert contact.outcome is Way.REFUSED
     assert contact.detail.startswith("ECONNREFUSED")
 
 

@@ -100,9 +100,6 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         assert left_open(path) == set()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="files.read_text leaves the descriptor of a folder open: open() refuses it"
-)
 def test_no_descriptor_of_a_folder_is_left_open(tmp_path: Path) -> None:
     assert left_open(tmp_path) == set()
 

@@ -131,16 +131,7 @@ def test_the_default_route_with_the_least_metric_counts() -> None:
     assert seen["ipv4"] == {"known": "eth1"}
 
 
-BLACKHOLE = pytest.param(
-    "blackhole",
-    marks=pytest.mark.xfail(
-        strict=True,
-        reason="routes.parse_ipv4 takes a blackhole (interface '*', flags 1) for a default route",
-    ),
-)
-
-
-@pytest.mark.parametrize("kind", ["unreachable", "prohibit", BLACKHOLE])
+@pytest.mark.parametrize("kind", ["unreachable", "prohibit", "blackhole"])
 def test_a_default_route_that_refuses_is_no_route(kind: str) -> None:
     addresses = ETH0.replace("ip route add default via 203.0.113.1", f"ip route add {kind} default")
     seen = told(addresses + f"ip -6 route add {kind} default")
@@ -167,11 +158,6 @@ def test_an_unreachable_default_route_gives_no_source_address() -> None:
     assert (seen["source4"], seen["source6"]) == ({"known": None}, {"known": None})
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="interfaces.source_address: EACCES (prohibit) and EINVAL (blackhole, ip-route(8)) are "
-    "the kernel's answer, but are told as Unknown",
-)
 @pytest.mark.parametrize("kind", ["prohibit", "blackhole"])
 def test_a_forbidden_default_route_gives_no_source_address(kind: str) -> None:
     seen = told(f"ip route add {kind} default; ip -6 route add {kind} default")

@@ -24,6 +24,7 @@ import jsonschema
 import pytest
 
 from mailfix import outside
+from mailfix.facts import Way
 from mailfix.host import dial
 from mailfix.host.dns import Answer
 from mailfix.model import Fact, Family, Known, Status, Unknown
@@ -590,11 +591,11 @@ def test_only_eight_addresses_of_a_family_are_looked_at() -> None:
     assert (len(judge.addresses(ipv4)), ipv4.left_out) == (8, 12)
 
 
-OPEN, REFUSED, TIMEOUT = dial.Outcome.OPEN, dial.Outcome.REFUSED, dial.Outcome.TIMEOUT
+OPEN, REFUSED, TIMEOUT = Way.OPEN, Way.REFUSED, Way.TIMEOUT
 
 
 def verdicts(
-    seen: list[tuple[str, int, dial.Outcome]], asked: tuple[int, ...] | None = None
+    seen: list[tuple[str, int, Way]], asked: tuple[int, ...] | None = None
 ) -> dict[tuple[str, int], Status]:
     """The status of each contact that ended so; who answers at all is a healthy SMTP server."""
     dialogues = [

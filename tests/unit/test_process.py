@@ -73,11 +73,6 @@ print(asyncio.run(process.run(("yes",), Deadline.after(30), 3.0, 100_000)))
 """
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="process._finish waits for stderr's end although stdout is beyond the limit, so that "
-    "the program runs until its time is over; its transport then outlives the event loop",
-)
 def test_too_much_output_is_unknown_and_ended_at_once() -> None:
     """In a process of its own: what is left of an event loop would complain in another test."""
     done = subprocess.run(

@@ -92,21 +92,11 @@ def test_plain_names_and_doubled_braces_are_no_computation(template: str) -> Non
     rulebook.parse({**GOOD, "advice": template}, "rule.yml")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="rulebook.parse takes a need that is no fact where the check has a parameter of that "
-    "name: the audit then ends with AttributeError",
-)
 def test_a_need_that_is_no_fact_is_refused() -> None:
     with pytest.raises(Refusal):
         rulebook.parse({**without("params"), "needs": ["servers", "listeners", "port"]}, "rule.yml")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="rulebook.parse takes a {name} that the check never fills in: the audit then ends with "
-    "KeyError, exit code 70",
-)
 def test_a_name_that_the_check_does_not_fill_in_is_refused() -> None:
     with pytest.raises(Refusal):
         rulebook.parse({**GOOD, "messages": {"fail": "{prot}", "pass": "fine"}}, "rule.yml")
@@ -212,11 +202,6 @@ def test_rules_that_others_could_write_are_refused(
 
 
 @needs_root
-@pytest.mark.xfail(
-    strict=True,
-    reason="rulebook: a link's own mode is always 0777, so it is refused as writable by others "
-    "with the advice to chmod it, which cannot be followed",
-)
 def test_a_link_is_refused_as_a_link(folders: tuple[Path, Path]) -> None:
     shipped, site = folders
     link_in_the_folder(site)

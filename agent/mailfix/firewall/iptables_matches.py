@@ -14,7 +14,7 @@ from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.iptables_options import Option
 from mailfix.firewall.matches import (
     Address,
-    AddressType,
+    Addrtype,
     AllOf,
     AnyOf,
     Constant,
@@ -179,7 +179,7 @@ def _addrtype(options: Sequence[Option]) -> Match:
     for option in options:
         if option.name in names:
             types = frozenset(option.value.upper().split(","))
-            matches.append(unless(option.negated, AddressType(names[option.name], types)))
+            matches.append(unless(option.negated, Addrtype(names[option.name], types)))
         elif option.name not in ("--limit-iface-in", "--limit-iface-out"):
             matches.append(_unknown_option("addrtype", option))
     return AllOf(tuple(matches))

@@ -351,3 +351,28 @@ class AddressType(Match):
     def decide(self, view: View) -> Decision:
         kind = "UNICAST" if self.side is view.far_side else "LOCAL"
         return decided(kind in self.types)
+
+
+_LOOKED_UP = frozenset({"LOCAL", "ANYCAST", "PROHIBIT", "UNREACHABLE"})
+_NOT_UNICAST = frozenset({"MULTICAST", "UNSPEC"})
+
+
+@dataclass(frozen=True, slots=True)
+class Addrtype(Match):
+    """iptables' addrtype. For IPv6 it asks otherwise than for IPv4 (match_type6, xt_addrtype.c).
+
+    There every address that is not multicast is UNICAST, also a local one, and types that are
+    neither looked up nor part of the address itself always match.
+    """
+
+    side: Side
+    types: frozenset[str]
+
+    def decide(self, view: View) -> Decision:
+        if not view.ipv6:
+            return AddressType(self.side, self.types).decide(view)
+        if self.types & _NOT_UNICAST:
+            return NEVER
+        if self.types & _LOOKED_UP:
+            return decided(self.side is not view.far_side and "LOCAL" in self.types)
+        return ALWAYS

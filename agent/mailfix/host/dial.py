@@ -15,32 +15,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from mailfix.facts import Way
 from mailfix.model import Family
 
 LINE_LIMIT = 512
 LINES_LIMIT = 50
 FAREWELL_S = 0.2
 _CHUNK = 4096
-
-
-class Outcome(StrEnum):
-    """How a TCP connection attempt ended.
-
-    ``REFUSED`` is an RST or an ICMP port unreachable, ``TIMEOUT`` no answer to the SYN,
-    ``UNREACHABLE`` no route, no source address or another ICMP error, ``PROHIBITED`` a forbidding
-    route or an ICMPv6 "administratively prohibited". A firewall's REJECT may look like any of
-    them. Linux takes note of an ICMPv6 error from the host itself only when it repeats the SYN
-    after one second, so that less patience than that turns such a REJECT into ``TIMEOUT``.
-    """
-
-    OPEN = "open"
-    REFUSED = "refused"
-    TIMEOUT = "timeout"
-    UNREACHABLE = "unreachable"
-    PROHIBITED = "prohibited"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +47,7 @@ class Contact:
     address: str
     port: int
     family: Family
-    outcome: Outcome
+    outcome: Way
     detail: str = ""
     banner: str | None = None
     silent: bool = False
@@ -73,28 +55,28 @@ class Contact:
 
 
 _OUTCOME_OF_ERRNO = {
-    errno.ECONNREFUSED: Outcome.REFUSED,
-    errno.ECONNRESET: Outcome.REFUSED,
-    errno.ETIMEDOUT: Outcome.TIMEOUT,
-    errno.ENETUNREACH: Outcome.UNREACHABLE,
-    errno.EHOSTUNREACH: Outcome.UNREACHABLE,
-    errno.ENETDOWN: Outcome.UNREACHABLE,
-    errno.EHOSTDOWN: Outcome.UNREACHABLE,
-    errno.EADDRNOTAVAIL: Outcome.UNREACHABLE,
-    errno.EAFNOSUPPORT: Outcome.UNREACHABLE,
-    errno.EINVAL: Outcome.UNREACHABLE,
-    errno.EPROTO: Outcome.UNREACHABLE,
-    errno.ENOPROTOOPT: Outcome.UNREACHABLE,
-    errno.EACCES: Outcome.PROHIBITED,
-    errno.EPERM: Outcome.PROHIBITED,
+    errno.ECONNREFUSED: Way.REFUSED,
+    errno.ECONNRESET: Way.REFUSED,
+    errno.ETIMEDOUT: Way.TIMEOUT,
+    errno.ENETUNREACH: Way.UNREACHABLE,
+    errno.EHOSTUNREACH: Way.UNREACHABLE,
+    errno.ENETDOWN: Way.UNREACHABLE,
+    errno.EHOSTDOWN: Way.UNREACHABLE,
+    errno.EADDRNOTAVAIL: Way.UNREACHABLE,
+    errno.EAFNOSUPPORT: Way.UNREACHABLE,
+    errno.EINVAL: Way.UNREACHABLE,
+    errno.EPROTO: Way.UNREACHABLE,
+    errno.ENOPROTOOPT: Way.UNREACHABLE,
+    errno.EACCES: Way.PROHIBITED,
+    errno.EPERM: Way.PROHIBITED,
 }
 
 
-def outcome_of(error: OSError) -> Outcome:
+def outcome_of(error: OSError) -> Way:
     """The outcome that a failed connect stands for (connect(2), tcp(7), icmp(7))."""
     if isinstance(error, TimeoutError):
-        return Outcome.TIMEOUT
-    return _OUTCOME_OF_ERRNO.get(error.errno or 0, Outcome.ERROR)
+        return Way.TIMEOUT
+    return _OUTCOME_OF_ERRNO.get(error.errno or 0, Way.ERROR)
 
 
 def describe(error: OSError) -> str:
@@ -148,7 +130,7 @@ async def reach(
     :raises ValueError: ``address`` is not an IP literal.
     """
     started = time.monotonic()
-    contact = Contact(address, port, family_of(address), Outcome.OPEN)
+    contact = Contact(address, port, family_of(address), Way.OPEN)
     try:
         async with connection(address, port, timeout_s, identity):
             pass
@@ -174,7 +156,7 @@ async def greet(
     """
     started = time.monotonic()
     deadline = started + timeout_s
-    contact = Contact(address, port, family_of(address), Outcome.OPEN)
+    contact = Contact(address, port, family_of(address), Way.OPEN)
     try:
         patience_s = timeout_s if connect_s is None else min(timeout_s, connect_s)
         async with connection(address, port, patience_s, identity) as sock:
@@ -287,9 +269,9 @@ def farewell_to(banner: str) -> bytes:
 
 def _failed(contact: Contact, error: OSError) -> Contact:
     if isinstance(error, _IdentityError):
-        return replace(contact, outcome=Outcome.ERROR, detail=error.strerror or "")
+        return replace(contact, outcome=Way.ERROR, detail=error.strerror or "")
     if isinstance(error, TimeoutError) and not error.errno:
-        return replace(contact, outcome=Outcome.TIMEOUT, detail="no answer in time")
+        return replace(contact, outcome=Way.TIMEOUT, detail="no answer in time")
     return replace(contact, outcome=outcome_of(error), detail=describe(error))
 
 

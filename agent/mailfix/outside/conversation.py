@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mailfix.facts import Way
 from mailfix.host import dial
 from mailfix.outside import protocols, x509
 from mailfix.outside.channel import Channel, ClosedEarly, TooMuch
@@ -72,7 +73,7 @@ async def look(
     strict = contexts.strict if contexts.has_store else contexts.lenient
     call = _Call(target, address, port)
     seen = await _converse(call, strict, timeout_s, patience_s, implicit_tls)
-    if seen.outcome is not dial.Outcome.OPEN:
+    if seen.outcome is not Way.OPEN:
         return replace(seen, no_route=_cannot_send(seen))
     if seen.tls is not None:
         return seen if contexts.has_store else replace(seen, tls=replace(seen.tls, verified=None))
@@ -86,7 +87,7 @@ async def look(
 
 
 def _cannot_send(seen: Dialogue) -> bool:
-    told = (dial.Outcome.UNREACHABLE, dial.Outcome.PROHIBITED, dial.Outcome.ERROR)
+    told = (Way.UNREACHABLE, Way.PROHIBITED, Way.ERROR)
     return seen.outcome in told and bool(dial.missing_route(seen.address))
 
 
@@ -122,16 +123,14 @@ async def _converse(
 ) -> Dialogue:
     """One connection: at most ``timeout_s`` seconds, of which ``patience_s`` for the greeting."""
     deadline = time.monotonic() + timeout_s
-    blank = Dialogue(
-        call.address, dial.family_of(call.address), call.port, outcome=dial.Outcome.OPEN
-    )
+    blank = Dialogue(call.address, dial.family_of(call.address), call.port, outcome=Way.OPEN)
     try:
         async with dial.connection(call.address, call.port, timeout_s) as sock:
             talk = _Talk(call, context, sock, blank)
             await talk.hold(deadline, patience_s, implicit_tls)
             return talk.seen
     except TimeoutError:
-        return replace(blank, outcome=dial.Outcome.TIMEOUT, detail="no answer")
+        return replace(blank, outcome=Way.TIMEOUT, detail="no answer")
     except OSError as error:
         return replace(blank, outcome=dial.outcome_of(error), detail=dial.describe(error))
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailfix.host.dial import Outcome
+from mailfix.facts import Way
 from mailfix.model import Family, Known, Status, Unknown
 from mailfix.outside import names, protocols
 from mailfix.outside.model import (
@@ -92,15 +92,15 @@ def _badness(result: PortResult) -> tuple[int, bool, int, str, str]:
 
 
 def _result(question: Question, dialogue: Dialogue, all_of_them: Sequence[Dialogue]) -> PortResult:
-    if dialogue.outcome is Outcome.OPEN:
+    if dialogue.outcome is Way.OPEN:
         return _connected(question, dialogue)
     if dialogue.no_route:
         why = f"this machine has no {dialogue.family.label} route: {dialogue.detail}"
         return PortResult(dialogue, State.UNKNOWN, Status.UNKNOWN, why)
     required = dialogue.port in question.required
-    if dialogue.outcome is Outcome.REFUSED:
+    if dialogue.outcome is Way.REFUSED:
         return _refused(dialogue, required)
-    if dialogue.outcome is Outcome.ERROR:
+    if dialogue.outcome is Way.ERROR:
         return PortResult(dialogue, State.UNKNOWN, Status.UNKNOWN, f"not tried: {dialogue.detail}")
     return _unanswered(dialogue, required, all_of_them)
 
@@ -113,7 +113,7 @@ def _refused(dialogue: Dialogue, required: bool) -> PortResult:
 
 
 def _unanswered(dialogue: Dialogue, required: bool, all_of_them: Sequence[Dialogue]) -> PortResult:
-    timed_out = dialogue.outcome is Outcome.TIMEOUT
+    timed_out = dialogue.outcome is Way.TIMEOUT
     state = State.FILTERED if timed_out else State.UNREACHABLE
     seen = "no answer" if timed_out else f"unreachable ({dialogue.detail})"
     doubt = _doubt(dialogue, all_of_them)
@@ -145,7 +145,7 @@ def _doubt(dialogue: Dialogue, all_of_them: Sequence[Dialogue]) -> str:
 
 
 def _answers(family: Family, dialogues: Sequence[Dialogue]) -> frozenset[int]:
-    answered = (Outcome.OPEN, Outcome.REFUSED)
+    answered = (Way.OPEN, Way.REFUSED)
     return frozenset(
         dialogue.port
         for dialogue in dialogues

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from mailfix.host.dial import Outcome
+from mailfix.facts import Way
 from mailfix.model import Fact, Family, Status
 
 DEFAULT_PORTS = (25, 465, 587, 110, 143, 993, 995)
@@ -99,7 +99,7 @@ class Dialogue:
     address: str
     family: Family
     port: int
-    outcome: Outcome
+    outcome: Way
     detail: str = ""
     no_route: bool = False
     banner: str | None = None

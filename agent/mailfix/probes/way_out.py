@@ -126,7 +126,7 @@ def _attempt(target: Target, contact: Contact) -> Attempt:
         target=target.name,
         address=target.address,
         port=contact.port,
-        way=Way(contact.outcome.value),
+        way=contact.outcome,
         detail=contact.detail,
         banner=(contact.banner or "").split("\n")[0],
     )
