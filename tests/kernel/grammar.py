@@ -31,7 +31,8 @@ RANGES = {
     Family.IPV4: ["8.8.8.3-8.8.9.200", "1.0.0.0-99.255.255.255", "203.0.113.2-203.0.113.20"],
     Family.IPV6: ["2001:db8::1-2001:db8:2::", "2000::-2fff::", "2001:db8:1::9-2001:db8:1::11"],
 }
-PORTS = ["25", "587", "80", "24", "25:587", "0:65535", "1:24", "26:65535", "465", "0:25"]
+# Not 0:65535: iptables-save leaves it out, and its negation, which never matches, with it.
+PORTS = ["25", "587", "80", "24", "25:587", "1:65535", "1:24", "26:65535", "465", "0:25"]
 SOURCE_PORTS = ["1024:65535", "0:1023", "25", "1024:2000", "30000:65535", "32768:60999"]
 STATES = ["NEW", "INVALID", "UNTRACKED", "ESTABLISHED", "RELATED", "NEW,ESTABLISHED", "NEW,INVALID"]
 SETS = ["addresses", "networks", "pairs", "ports", "all", "masked"]

@@ -209,6 +209,12 @@ def test_families_are_judged_apart() -> None:
     assert words(judge(ruleset, asked(family=Family.IPV6))) == "blocked"
 
 
+def test_without_a_default_route_interfaces_are_undecided() -> None:
+    question = Question(Direction.IN, Family.IPV4, 25, "", LOCAL[Family.IPV4])
+    assert words(verdict("-A INPUT -i eth0 -j DROP", question=question)) == "undecided"
+    assert words(verdict("-A INPUT -i lo -j DROP", question=question)) == "passed"
+
+
 IPSETS = """\
 create bad hash:net family inet hashsize 1024 maxelem 65536
 add bad 8.0.0.0/8

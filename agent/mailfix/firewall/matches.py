@@ -244,6 +244,8 @@ class Interface(Match):
     prefix: bool = False
 
     def decide(self, view: View) -> Decision:
+        if not view.question.interface and self.name not in ("", "lo"):
+            return undecided("the interface with the default route is not known")
         name = view.interface_in if self.incoming else view.interface_out
         return decided(name.startswith(self.name) if self.prefix else name == self.name)
 

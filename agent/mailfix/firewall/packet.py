@@ -53,7 +53,7 @@ class View:
         self.interface_in = "" if sending else question.interface
         self.interface_out = question.interface if sending else ""
         self.ipv6 = question.family is Family.IPV6
-        self.local_address = int(ipaddress.ip_address(question.local_address))
+        self.local_address = int(ipaddress.ip_address(question.local_address.partition("%")[0]))
         self.protocol = PROTOCOL_NUMBERS.get(question.protocol, -1)
         self.tcp_flags = SYN if question.protocol == "tcp" else 0
         self._decisions: dict[int, Decision] = {}
