@@ -100,7 +100,7 @@ def _load_folder(folder: Path) -> list[Rule]:
 
 
 def _refuse_if_writable_by_others(folder: Path) -> None:
-    for path in [folder, *sorted(folder.rglob("*"))]:
+    for path in [folder.parent, folder, *sorted(folder.rglob("*"))]:
         status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode):
             raise Refusal(f"{path}: a link is not followed here; put the file itself")

@@ -11,7 +11,7 @@ import pytest
 from mailfix import rulebook
 from mailfix.audit import audit
 from mailfix.facts import Facts, MailServer, PerFamily, ReverseDns, Role
-from mailfix.model import Finding, Known, Status, Unknown
+from mailfix.model import Finding, Known, Refusal, Status, Unknown
 from mailfix.rulebook import Rule
 
 EXIM = MailServer("exim", Role.MTA, running=False, enabled=Known(True), unit="exim4.service")
@@ -145,3 +145,9 @@ def test_every_shipped_rule_answers_facts_of_which_nothing_is_known() -> None:
     findings = audit(Facts(), asked)
     assert {finding.rule for finding in findings} == {each.id for each in asked}
     assert {finding.status for finding in findings} == {Status.UNKNOWN}
+
+
+def test_words_that_the_check_does_not_tell_are_refused_in_one_line() -> None:
+    asks = rule("asks", messages={"fail": "{prot} is closed", "pass": "fine"})
+    with pytest.raises(Refusal, match="rule asks: its check fills in no 'prot'"):
+        audit(BOTH, [asks])

@@ -97,16 +97,6 @@ def test_a_need_that_is_no_fact_is_refused() -> None:
         rulebook.parse({**without("params"), "needs": ["servers", "listeners", "port"]}, "rule.yml")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="rulebook.parse takes a {name} that the check never fills in: the audit then ends with "
-    "KeyError, exit code 70",
-)
-def test_a_name_that_the_check_does_not_fill_in_is_refused() -> None:
-    with pytest.raises(Refusal):
-        rulebook.parse({**GOOD, "messages": {"fail": "{prot}", "pass": "fine"}}, "rule.yml")
-
-
 def test_the_id_is_the_folders_name(tmp_path: Path) -> None:
     put(tmp_path, GOOD, "another-name")
     with pytest.raises(Refusal, match="the id 'smtp-port' is not the folder's name"):

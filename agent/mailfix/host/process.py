@@ -29,9 +29,9 @@ class Output:
 
     @property
     def complaint(self) -> str:
-        """The last line of complaint, or of output where there was none."""
+        """The last line of complaint, or of output where there was none; 300 characters at most."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else f"exit status {self.code}"
+        return lines[-1].strip()[:300] if lines else f"exit status {self.code}"
 
 
 def find_program(name: str) -> str | None:

@@ -24,10 +24,17 @@ def domains_known(domains: MailDomains | None) -> Iterator[Answer]:
     """Exim accepts mail for at least one domain; says for which."""
     if domains is None:
         return
-    shown = ", ".join(domains.names[:MAX_NAMES])
-    more = ", …" if len(domains.names) > MAX_NAMES else ""
-    words: Words = {"number": len(domains.names), "names": shown + more, "source": domains.source}
+    words: Words = {"domains": _counted(domains), "source": domains.source}
     if domains.names or domains.unread:
         yield passed({}, words, domains.unread)
     else:
         yield failed({}, words, (f"+local_domains = {domains.source}",))
+
+
+def _counted(domains: MailDomains) -> str:
+    if not domains.names:
+        return f"the domains that it looks up in {domains.source}"
+    number = len(domains.names)
+    least = "at least " if domains.unread else ""
+    shown = ", ".join(domains.names[:MAX_NAMES]) + (", ..." if number > MAX_NAMES else "")
+    return f"{least}{number} {'domain' if number == 1 else 'domains'}: {shown}"

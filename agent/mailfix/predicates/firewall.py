@@ -36,18 +36,18 @@ def inbound_open(
     for port in ports:
         if port not in verdicts or port not in served:
             continue
-        if _closed_with_a_tls_sibling(verdicts, port):
-            yield passed(_subject(verdicts[port]), _words(verdicts[port]))
-        else:
+        if not _left_to_its_tls_sibling(verdicts, served, port):
             yield _judged(verdicts[port])
 
 
-def _closed_with_a_tls_sibling(verdicts: dict[int, PortVerdict], port: int) -> bool:
+def _left_to_its_tls_sibling(verdicts: dict[int, PortVerdict], served: set[int], port: int) -> bool:
     """A firewall that opens 993 and nothing by the number 143 keeps plain text out on purpose."""
     sibling = verdicts.get(PLAIN_AND_TLS.get(port, 0))
     return (
         sibling is not None
+        and sibling.port in served
         and sibling.passes > WHOLE
+        and verdicts[port].passes < WHOLE
         and not verdicts[port].doubts
         and all(blocker.general or blocker.ban for blocker in verdicts[port].blockers)
     )

@@ -45,6 +45,8 @@ def closed_by(way_out: WayOut, firewall: tuple[PortVerdict, ...]) -> Closed:
         return Closed.UNDECIDED
     if verdict.passes < WHOLE:
         return Closed.OWN_FIREWALL
+    if not way_out.control:
+        return Closed.UNDECIDED
     if not any(attempt.way is Way.OPEN for attempt in way_out.control):
         return Closed.NETWORK
     if any(attempt.way in (Way.PROHIBITED, Way.ERROR) for attempt in way_out.smtp):
