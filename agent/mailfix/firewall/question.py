@@ -19,9 +19,9 @@ class Question:
 
     ``port`` is the destination port. ``interface`` is the one with the default route, "" where it
     is not known. ``local_address`` is one of the host's own: the destination of what comes in, the
-    source of what goes out; ``own_addresses`` are any further ones. ``uid`` and ``gid`` are those of the
-    process that sends what goes out; None where they are not known. ``source_ports`` is the
-    range (both included) that the client's port is taken from; None stands for what is usual:
+    source of what goes out; ``own_addresses`` are any further ones. ``uid`` and ``gid`` are those
+    of the process that sends what goes out; None where they are not known. ``source_ports`` is
+    the range (both included) that the client's port is taken from; None stands for what is usual:
     1024-65535 in, Linux's ``ip_local_port_range`` 32768-60999 out.
     """
 
