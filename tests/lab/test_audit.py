@@ -51,6 +51,7 @@ UNGREETED = frozenset({"banner-mismatch"})
 NO_MTA_SETTINGS = frozenset(
     {
         "banner-mismatch",
+        "exim-domains",
         "exim-endpoint-missing",
         "firewall-outbound-blocked",
         "helo-mismatch",
@@ -122,7 +123,7 @@ EXPECTED: dict[str, Expected] = {
     "ipv6-ptr-unconfirmed": fails("ipv6-ptr-unconfirmed", "helo-mismatch"),
     "ipv6-no-address": fails("ipv6-address-missing"),
     "ipv6-no-route": fails("ipv6-route-missing"),
-    "provider-block-25": fails("provider-blocks-25", says=("Please open outgoing TCP port 25",)),
+    "provider-block-25": fails("provider-blocks-25", says=("please open outgoing TCP port 25",)),
 }
 BAD_DNS = frozenset(name for name in BREAKAGES if name.startswith("dns-"))
 WITHOUT_FAULT = frozenset({"nat"})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mailfix.firewall.ipset import IpSet, read_ipsets, set_match
 from mailfix.firewall.iptables_matches import Modules
 from mailfix.firewall.iptables_save import SavedTables, read_save
-from mailfix.firewall.matches import Undecidable
+from mailfix.firewall.matches import Match, Undecidable
 from mailfix.firewall.nft_json import NftTable, read_nft
 from mailfix.firewall.ruleset import (
     Backend,
@@ -99,11 +99,25 @@ def _joined_chain(saved: Chain, listed: Chain, twin: NftTable) -> Chain:
     if len(saved.rules) != len(listed.rules):
         made_by_iptables = len(hidden | counted) == len(listed.rules)
         return saved if made_by_iptables else listed
+    native_alone = [
+        at not in hidden and (at not in counted or _clear(other))
+        for at, other in enumerate(listed.rules)
+    ]
     rules = tuple(
-        one if at in hidden or _same(one, other) or (at in counted and not _clear(other)) else other
-        for at, (one, other) in enumerate(zip(saved.rules, listed.rules, strict=True))
+        one if _same(one, other) else other if alone else _both(one, other)
+        for one, other, alone in zip(saved.rules, listed.rules, native_alone, strict=True)
     )
     return replace(saved, rules=rules)
+
+
+def _both(saved: Rule, listed: Rule) -> Rule:
+    """What both views ask: the save leaves out the first of two matches on the same port."""
+    more = tuple(
+        step
+        for step in listed.steps
+        if isinstance(step, Match) and not _unclear(step) and step not in saved.steps
+    )
+    return replace(saved, steps=more + saved.steps)
 
 
 def _same(one: Rule, other: Rule) -> bool:
