@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from mailfix.host import files, process
@@ -30,6 +31,10 @@ class Host:
     def names_in(self, directory: str) -> Fact[tuple[str, ...]]:
         """List a directory; see :func:`mailfix.host.files.names_in`."""
         return files.names_in(directory)
+
+    def kernel_name(self) -> str:
+        """Return the host name that the kernel has (uname(2), nodename)."""
+        return os.uname().nodename
 
     def has_program(self, name: str) -> bool:
         return process.find_program(name) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mailfix.model import Fact, Known, Unknown
@@ -41,6 +43,15 @@ def _read_up_to(descriptor: int, limit: int) -> bytes:
     while len(content) < limit and (chunk := os.read(descriptor, limit - len(content))):
         content += chunk
     return bytes(content)
+
+
+@contextmanager
+def scratch_file(name: str) -> Iterator[str]:
+    """Give the path of a file to be made in a folder that only we can read, gone afterwards."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="mailfix-") as folder:
+        yield str(Path(folder) / name)
 
 
 def exists(path: str) -> bool:

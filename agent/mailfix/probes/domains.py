@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable
 
 from mailfix.facts import MailDomains
 from mailfix.host import Host
+from mailfix.host.database import first_column
 from mailfix.model import Fact, Known, Unknown
 from mailfix.probes.exim import split_list
 
@@ -16,6 +16,7 @@ HESTIA_FOLDER = "/etc/exim4/domains"
 CPANEL_LIST = "/etc/localdomains"
 DIRECTADMIN_LIST = "/etc/virtual/domains"
 FASTPANEL_DATABASE = "/usr/local/fastpanel2/app/db/fastpanel2.db"
+FASTPANEL_QUERY = "SELECT name FROM email_domain WHERE enabled"
 _DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+")
 _FILE_LOOKUP = re.compile(r"(?:partial\d*-)?(?:w|nw|ip)?lsearch\*?;(/\S+)|(/\S+)")
 _FOLDER_LOOKUP = re.compile(r"dsearch;(/\S+)|\$\{lookup\{\$domain\}\s*dsearch\{(/[^}]+)\}.*")
@@ -27,7 +28,7 @@ def of_exim(host: Host, local_domains: str, hostname: str) -> MailDomains:
         *(_item(host, item, hostname) for item in split_list(local_domains)),
         *(_listed(host, file) for file in (CPANEL_LIST, DIRECTADMIN_LIST)),
         _folder(host, HESTIA_FOLDER),
-        _fastpanel(FASTPANEL_DATABASE),
+        _fastpanel(),
     ]
     names = {name for found in lists if isinstance(found, Known) for name in found.value}
     return MailDomains(
@@ -76,17 +77,6 @@ def _domains(words: Iterable[str]) -> set[str]:
     return {word for word in lowered if _DOMAIN.fullmatch(word)}
 
 
-def _fastpanel(file: str) -> Fact[set[str]]:
-    import sqlite3
-    from pathlib import Path
-
-    if not Path(file).is_file():
-        return Known(set())
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1)) as db:
-            rows = db.execute(
-                "SELECT name FROM email_domain WHERE enabled LIMIT ?", (MAX_DOMAINS,)
-            ).fetchall()
-    except sqlite3.Error as error:
-        return Unknown(f"FASTPANEL's list of mail domains cannot be read: {error}")
-    return Known(_domains(str(row[0]) for row in rows))
+def _fastpanel() -> Fact[set[str]]:
+    found = first_column(FASTPANEL_DATABASE, FASTPANEL_QUERY, MAX_DOMAINS)
+    return found if isinstance(found, Unknown) else Known(_domains(found.value))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 
 from mailfix.facts import HostNames, NameRecords
 from mailfix.host import Host
@@ -21,7 +20,7 @@ def read(host: Host) -> Fact[HostNames]:
     hosts = host.read(HOSTS_FILE)
     return Known(
         HostNames(
-            kernel=os.uname().nodename,
+            kernel=host.kernel_name(),
             hostname_file=_first_word(host.read(HOSTNAME_FILE)),
             hosts_file=hosts
             if isinstance(hosts, Unknown)
