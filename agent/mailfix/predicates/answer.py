@@ -34,9 +34,14 @@ def passed(subject: Subject, words: Words | None = None, evidence: Evidence = ()
 
 
 def failed(
-    subject: Subject, words: Words | None = None, evidence: Evidence = (), *, fixable: bool = True
+    subject: Subject,
+    words: Words | None = None,
+    evidence: Evidence = (),
+    *,
+    advice: str | None = None,
+    fixable: bool = True,
 ) -> Answer:
-    return Answer(Status.FAIL, subject, words or {}, evidence, fixable=fixable)
+    return Answer(Status.FAIL, subject, words or {}, evidence, advice=advice, fixable=fixable)
 
 
 def unknown(subject: Subject, reason: str, evidence: Evidence = ()) -> Answer:

@@ -17,7 +17,7 @@ def configuration_valid(exim_validity: tuple[Validity, ...]) -> Iterator[Answer]
         if verdict.valid:
             yield passed({"when": verdict.when}, words)
         else:
-            yield failed({"when": verdict.when}, words, (verdict.complaint,))
+            yield failed({"when": verdict.when}, words)
 
 
 def domains_known(domains: MailDomains | None) -> Iterator[Answer]:

@@ -17,6 +17,10 @@ PROVIDER_NAMES = re.compile(
     r"|\.poneytelecom\.eu|\.kimsufi\.com|\.fvds\.ru|\.twc1\.net|\.regruhosting\.ru"
     r"|\.secureserver\.net|\.stratoserver\.net|\.online-server\.cloud|\.ionos\.\w+)$"
 )
+SHORT_HELO_ADVICE = (
+    "Give the mail server a full name, with its domain, that leads to {address} (exim: "
+    "primary_hostname, or the host name itself; postfix: myhostname)."
+)
 POOL_WORDS = re.compile(
     r"(^|[.\d_-])(dyn|dynamic|dsl|adsl|vdsl|dhcp|pool|ppp|pppoe|dialup|cable|broadband|static|"
     r"customers?|clients?|cust|unassigned|unused|reverse|rev|host|ip|vps|cloud)([.\d_-]|$)"
@@ -171,5 +175,9 @@ def helo_leads_back(
         address = outgoing.public.value
         shown = ", ".join(found.value) or "no address"
         words = {"helo": helo, "address": address, "found": shown, "family": family.label}
-        same = "." in helo and _includes(found.value, address)
-        yield passed(subject, words) if same else failed(subject, words)
+        if "." not in helo:
+            yield failed(subject, words, advice=SHORT_HELO_ADVICE)
+        elif _includes(found.value, address):
+            yield passed(subject, words)
+        else:
+            yield failed(subject, words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mailfix.facts import Endpoint, EximSettings, EximSource, Layout, Mta, Validity
@@ -320,15 +320,16 @@ async def validity(host: Host) -> Fact[tuple[Validity, ...]]:
     version = await host.run(name, "-bV")
     if isinstance(version, Unknown):
         return version
-    file = parse_file(version.value.stdout + version.value.stderr)
-    in_use = judged(version.value, file or "its configuration", "in use")
-    if file != GENERATED or not host.has_program("update-exim4.conf"):
+    source = _source(host, version)
+    known = source.value if isinstance(source, Known) else None
+    in_use = judged(version.value, known.file if known else "its configuration", "in use")
+    if not known or known.file != GENERATED or not host.has_program("update-exim4.conf"):
         return Known((in_use,))
-    coming = await _next_restart(host, name)
+    coming = await _next_restart(host, name, known)
     return coming if isinstance(coming, Unknown) else Known((in_use, coming.value))
 
 
-async def _next_restart(host: Host, name: str) -> Fact[Validity]:
+async def _next_restart(host: Host, name: str, source: EximSource) -> Fact[Validity]:
     """Generate the configuration as the next restart would, beside the one in use, and ask exim."""
     with scratch_file("config") as file:
         made = await host.run("update-exim4.conf", "-o", file)
@@ -339,12 +340,8 @@ async def _next_restart(host: Host, name: str) -> Fact[Validity]:
         verdict = await host.run(name, "-bV", "-C", file)
     if isinstance(verdict, Unknown):
         return verdict
-    judgement = judged(verdict.value, file, "at next restart")
-    return Known(
-        Validity(
-            TEMPLATE, judgement.valid, judgement.complaint.replace(file, GENERATED), judgement.when
-        )
-    )
+    judgement = judged(verdict.value, source.made_from[0], "at next restart")
+    return Known(replace(judgement, complaint=judgement.complaint.replace(file, GENERATED)))
 
 
 def judged(output: Output, file: str, when: str) -> Validity:
