@@ -37,7 +37,11 @@ def _check(made: tuple[Family, Ruleset], tally: Tally) -> None:
 
 
 _settings = settings(
-    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=not FULL,
+    suppress_health_check=list(HealthCheck),
 )
 
 

@@ -179,10 +179,13 @@ class Walk:
                 flows = _track(flows)
                 tracked = True
             chains = list(group)
-            if len(chains) > 1 and any(_marks(table) for table, _, _ in chains):
-                flows = _forget_marks(flows)
+            ambiguous = len(chains) > 1 and any(_marks(table) for table, _, _ in chains)
             for table, chain, base in chains:
+                if ambiguous:
+                    flows = _forget_marks(flows)
                 flows = self._through_base_chain(table, chain, base, flows)
+            if ambiguous:
+                flows = _forget_marks(flows)
         return flows if tracked else _track(flows)
 
     def _base_chains(self) -> list[tuple[Table, Chain, BaseChain]]:
