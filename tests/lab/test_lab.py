@@ -294,6 +294,7 @@ def test_nothing_is_left_of_an_interrupted_run(
         env={**outer_environment(), "MAILFIX_LAB_HELD": str(told)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     try:
         name = wait_for_text(told, child)
@@ -305,6 +306,11 @@ def test_nothing_is_left_of_an_interrupted_run(
     if number is signal.SIGKILL:
         reap()
     assert traces(name) == []
+
+
+def heed_interrupts() -> None:
+    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def outer_environment() -> dict[str, str]:

@@ -97,10 +97,11 @@ async def _drain(
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
+    """Leave no process and no open pipe behind."""
     if child.returncode is None:
         _kill(child)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(child.wait(), _REAP_S)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(child.communicate(), _REAP_S)
 
 
 def _kill(child: asyncio.subprocess.Process) -> None:
