@@ -26,6 +26,7 @@ from .variants import VARIANTS
 NEW_CONFIGURATION = "update-exim4.conf -o /tmp/new; exim4 -bV -C /tmp/new 2>&1"
 HOST_ADDRESSES = (HOST_IPV4, HOST_IPV6)
 GMAIL = SERVERS["smtp.gmail.com"]
+HELD_LAB = (sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "tests/lab/held.py")
 SAY_EHLO = """
 import smtplib, sys
 with smtplib.SMTP(sys.argv[1], 25, timeout=5) as server:
@@ -289,12 +290,12 @@ def test_nothing_is_left_of_an_interrupted_run(
 ) -> None:
     told = tmp_path / "name"
     child = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "tests/lab/held.py"],
+        # A shell starts background jobs with SIGINT ignored, and children inherit that.
+        [*("env", "--default-signal=INT"), *HELD_LAB],
         cwd=CHECKOUT,
         env={**outer_environment(), "MAILFIX_LAB_HELD": str(told)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=heed_interrupts,
     )
     try:
         name = wait_for_text(told, child)
@@ -306,11 +307,6 @@ def test_nothing_is_left_of_an_interrupted_run(
     if number is signal.SIGKILL:
         reap()
     assert traces(name) == []
-
-
-def heed_interrupts() -> None:
-    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def outer_environment() -> dict[str, str]:
