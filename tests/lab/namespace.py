@@ -56,9 +56,13 @@ class Namespace:
         return ("nsenter", f"--net={self.path}", "--")
 
     def write_sysctls(self, values: dict[str, str]) -> None:
-        """Set kernel variables of this namespace; keys as below /proc/sys."""
-        script = "\n".join(f"echo {value} >/proc/sys/{key}" for key, value in values.items())
-        run((*self.prefix(), "sh", "-ec", script))
+        """Set kernel variables of this namespace; keys as below /proc/sys.
+
+        By a proc of its own: where this runs in a container, the one that is there is read-only.
+        """
+        lines = [f"echo {value} >/proc/sys/{key}" for key, value in values.items()]
+        script = "\n".join(("mount -t proc proc /proc", *lines))
+        run((*self.prefix(), "unshare", "--mount", "sh", "-ec", script))
 
     def run(
         self, command: Sequence[str], resolver: Path, *, timeout: float = 30.0
