@@ -93,7 +93,8 @@ async def collect(host: Host, settings: Settings) -> Facts:
             _per_family(lambda family: _ways(host, settings, network, mail.user, family))
         )
     return Facts(
-        listeners=listening.result(),
+        listeners=listeners.on_mail_ports(listening.result()),
+        all_listeners=listening.result(),
         greetings=heard.result(),
         servers=mail.installed,
         mta=mail.mta,
@@ -205,7 +206,7 @@ def _outgoing(
 async def _read_greetings(
     host: Host, listening: asyncio.Task[Fact[tuple[Listener, ...]]]
 ) -> Fact[tuple[Greeting, ...]]:
-    found = await listening
+    found = listeners.on_mail_ports(await listening)
     if isinstance(found, Unknown):
         return found
     return await _bounded(host, "greetings", _known(greetings.read(host, found.value)))

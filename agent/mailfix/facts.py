@@ -38,10 +38,11 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening TCP socket on a mail port.
+    """A listening TCP socket.
 
     ``families`` are those it accepts: a ``[::]`` socket without IPV6_V6ONLY (ipv6(7)) accepts both.
-    ``process``, ``user`` and ``unit`` are None where they could not be read.
+    ``process``, ``user`` and ``unit`` are None where they could not be read, and for a socket on a
+    port that is none of mail's.
     """
 
     port: int
@@ -268,6 +269,7 @@ class Blocker:
     """A firewall rule, the share (0 to 1) of the Internet that it blocks, and how.
 
     A ``ban`` blocks a short list of sources; a ``general`` rule blocks ports that nobody uses, too.
+    With ``answer`` it stops the answers to first packets that have passed.
     """
 
     rule: str
@@ -275,6 +277,16 @@ class Blocker:
     action: str
     ban: bool = False
     general: bool = False
+    answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Another port of the host that ``rule`` sends a broad share (0 to 1) of the Internet to."""
+
+    port: int
+    share: float
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +299,10 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class PortVerdict:
-    """The firewall's answer for new connections to one port; shares are of the Internet."""
+    """The firewall's answer for new connections to one port; shares are of the Internet.
+
+    ``arrivals`` are those that pass, but arrive at another port than the one asked.
+    """
 
     flow: Flow
     family: Family
@@ -296,6 +311,7 @@ class PortVerdict:
     blockers: tuple[Blocker, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     local_address: str = ""
+    arrivals: tuple[Arrival, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +328,10 @@ class MailDomains:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One look at one host."""
+    """One look at one host; ``listeners`` are the part of ``all_listeners`` on mail ports."""
 
     listeners: Fact[tuple[Listener, ...]] = field(default_factory=_unread)
+    all_listeners: Fact[tuple[Listener, ...]] = field(default_factory=_unread)
     greetings: Fact[tuple[Greeting, ...]] = field(default_factory=_unread)
     servers: Fact[tuple[MailServer, ...]] = field(default_factory=_unread)
     mta: Fact[Mta | None] = field(default_factory=_unread)

@@ -77,14 +77,15 @@ def dumps() -> list[Dump]:
 
 
 def disagreements(
-    kernel: Kernel, verdict: Verdict, chance: random.Random, tally: Tally
+    kernel: Kernel, verdict: Verdict, chance: random.Random, tally: Tally, *, with_answer: bool
 ) -> list[str]:
     """Ask the kernel about the end points of every interval and about random addresses."""
     asked = verdict.question
     points = sorted(_points(verdict, chance))
     low, high = asked.ephemeral
     probes = [Probe(point, chance.randint(low, high)) for point in points]
-    survivors = kernel.survivors(asked, probes)
+    ask = kernel.connected if with_answer else kernel.survivors
+    survivors = ask(asked, probes)
     tally.packets += len(probes)
     tally.shares.append(verdict.undecided_share)
     blocked = AddressSet.union_of(each.addresses for each in verdict.blocked)
@@ -98,15 +99,30 @@ def disagreements(
 
 
 def compare(
-    kernel: Kernel, questions: list[Question], chance: random.Random, tally: Tally
+    kernel: Kernel,
+    questions: list[Question],
+    chance: random.Random,
+    tally: Tally,
+    *,
+    with_answer: bool = False,
 ) -> list[str]:
-    """Judge what is loaded, then ask the kernel; the differences in words."""
+    """Judge what is loaded, then ask the kernel; the differences in words.
+
+    Only about first packets, or ``with_answer`` whether their answers come back, too.
+    """
     texts = dumps()
     ruleset = read_ruleset(texts)
-    verdicts = [judge(ruleset, each) for each in questions]
-    kernel.install_catcher()
+    verdicts = [judge(ruleset, each, with_answer=with_answer) for each in questions]
+    if with_answer:
+        kernel.install_catcher_of_answers()
+    else:
+        kernel.install_catcher()
     tally.rulesets += 1
-    found = [line for verdict in verdicts for line in disagreements(kernel, verdict, chance, tally)]
+    found = [
+        line
+        for verdict in verdicts
+        for line in disagreements(kernel, verdict, chance, tally, with_answer=with_answer)
+    ]
     if found:
         found.append("\n".join(dump.text for dump in texts if dump.text))
     return found

@@ -13,7 +13,7 @@ from tests.kernel.rig import namespace
 
 FULL = os.environ.get("MAILFIX_FULL") == "1"
 REQUIRED = os.environ.get("MAILFIX_LAB") == "require"
-_TOOLS = ("ip", "nft", "ipset", "iptables-legacy-restore", "iptables-nft-restore")
+_TOOLS = ("ip", "tc", "nft", "ipset", "iptables-legacy-restore", "iptables-nft-restore")
 
 
 def _obstacle() -> str:

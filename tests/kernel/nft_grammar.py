@@ -112,6 +112,8 @@ def _rule(draw: Draw, family: Family, hook: str, later: list[str]) -> str:
     verdict = _verdict(draw, family, later)
     if verdict in ("accept", "drop", "return", "reject") and draw(pick("", "far", "far")):
         matches.insert(0, _far(draw, family, hook))
+    # Elsewhere nft takes one that contradicts an address, but does not list it.
+    matches.sort(key=lambda match: not match.startswith("meta nfproto"))
     return "    " + " ".join(filter(None, [*matches, verdict]))
 
 

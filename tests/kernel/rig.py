@@ -4,7 +4,11 @@ The namespace has no name: it ends with the thread that entered it, whatever hap
 Packets are raw. Coming in they are written to the TUN; those that get through every rule are
 reported by NFLOG from a chain behind all others and dropped there, so that nothing answers and
 connection tracking does not fill. Going out they are sent from a raw socket whose owner is the
-mail user, and those that get through are read from the TUN.
+mail user, and those that get through are read from the TUN. Answers to what comes in are the
+kernel's own, from listening sockets; those to what goes out are written to the TUN.
+
+On a busy machine the kernel puts work off. So nothing is asked before the kernel has the routes to
+its own addresses, and an answer counts as missing only when a packet sent later has arrived.
 """
 
 from __future__ import annotations
@@ -14,12 +18,15 @@ import ctypes
 import fcntl
 import os
 import random
+import select
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mailfix.firewall import Direction, Question
 from mailfix.model import Family
@@ -29,6 +36,7 @@ TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x1001
 SO_RCVBUFFORCE = 33
 IPV6_HDRINCL = 36
+ETH_P_IP = 0x0800
 
 INTERFACE = "eth0"
 LOCAL = {Family.IPV4: "203.0.113.10", Family.IPV6: "2001:db8:1::10"}
@@ -36,6 +44,10 @@ MAIL_UID, MAIL_GID = 107, 114
 LOG_GROUP = 77
 WINDOW = 100
 SENTINEL_SEQUENCE = 0xFFFFFFFF
+PATIENCE_S = 20.0
+SYN, ACK = 0x02, 0x10
+RTF_LOCAL = 0x80000000
+LISTENED = (25, 587, 2525)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -117,13 +129,23 @@ class Kernel:
             (f"ipv6/conf/{INTERFACE}/accept_ra", "0"),
             (f"ipv6/conf/{INTERFACE}/router_solicitations", "0"),
             (f"ipv6/conf/{INTERFACE}/addr_gen_mode", "1"),
+            ("ipv4/tcp_synack_retries", "0"),
         ):
             Path("/proc/sys/net", name).write_text(value, encoding="ascii")
         must_run("ip", "-batch", "-", text=_SETUP)
+        must_run("tc", "qdisc", "replace", "dev", INTERFACE, "root", "pfifo")
+        _wait_for_local_route()
 
     def install_catcher(self) -> None:
-        """Put a chain behind all others that reports what comes in and drops it."""
-        must_run("nft", "-f", "-", text=_CATCHER)
+        """Put a chain behind all others that reports first packets that come in and drops them."""
+        self._install(_FIRST + _LAST.format(flags="syn"))
+
+    def install_catcher_of_answers(self) -> None:
+        """As install_catcher(), but first packets are let in, and answers are caught."""
+        self._install(_FIRST + _LAST.format(flags="(syn | ack)"))
+
+    def _install(self, chains: str) -> None:
+        must_run("nft", "-f", "-", text=f"table inet catcher {{\n{chains}}}\n")
         self._log = _open_log()
 
     def survivors(self, question: Question, probes: Sequence[Probe]) -> set[int]:
@@ -134,24 +156,73 @@ class Kernel:
             found |= ask(question, start, probes[start : start + WINDOW])
         return found
 
+    def connected(self, question: Question, probes: Sequence[Probe]) -> set[int]:
+        """The indexes of the probes that get through and whose answers come back."""
+        found: set[int] = set()
+        ask = self._connect_in if question.direction is Direction.IN else self._connect_out
+        for start in range(0, len(probes), WINDOW):
+            found |= ask(question, start, probes[start : start + WINDOW])
+        return found
+
     def _ask_in(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
-        assert self._log is not None, "install_catcher() first"
         near = int_of(question.local_address)
-        for number, probe in enumerate(probes, start):
-            os.write(
-                self._tun,
-                segment(question.family, probe.far, near, probe.far_port, question.port, number),
+        return self._caught(
+            segment(question.family, probe.far, near, probe.far_port, question.port, number)
+            for number, probe in enumerate(probes, start)
+        )
+
+    def _connect_in(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
+        near = int_of(question.local_address)
+        with _listening(question.family):
+            self._caught(
+                segment(question.family, probe.far, near, probe.far_port, question.port, number)
+                for number, probe in enumerate(probes, start)
             )
+            heard = self._drain_tun()
+        return {
+            number
+            for number, probe in enumerate(probes, start)
+            if (question.port, probe.far_port, number + 1) in heard[SYN | ACK]
+        }
+
+    def _connect_out(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
+        near = int_of(question.local_address)
+        sent = {
+            sequence: source_port
+            for source_port, _, sequence in self._send(question, start, probes)
+        }
+        return self._caught(
+            segment(
+                question.family,
+                probe.far,
+                near,
+                question.port,
+                sent[number],
+                number,
+                acknowledged=number + 1,
+            )
+            for number, probe in enumerate(probes, start)
+            if number in sent
+        )
+
+    def _caught(self, packets: Iterator[bytes]) -> set[int]:
+        """Let packets come in; the sequence numbers of those that are caught."""
+        assert self._log is not None, "install_catcher() first"
+        for packet in packets:
+            os.write(self._tun, packet)
         os.write(self._tun, _sentinel())
         found: set[int] = set()
         while True:
             for sequence in _logged(self._log.recv(1 << 17)):
                 if sequence == SENTINEL_SEQUENCE:
-                    self._drain_tun()
                     return found
                 found.add(sequence)
 
     def _ask_out(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
+        return {sequence for _, _, sequence in self._send(question, start, probes)}
+
+    def _send(self, question: Question, start: int, probes: Sequence[Probe]) -> set[Segment]:
+        """Send first packets; those that leave the host."""
         self._drain_tun()
         near = int_of(question.local_address)
         with _raw_socket(question) as sender:
@@ -162,18 +233,25 @@ class Kernel:
                 # EPERM: dropped by OUTPUT or POSTROUTING, which is one of the answers.
                 with contextlib.suppress(PermissionError):
                     sender.sendto(packet, (address_text(question.family, probe.far), 0))
-        return {
-            sequence for sequence in self._drain_tun() if start <= sequence < start + len(probes)
-        }
+        return self._drain_tun()[SYN]
 
-    def _drain_tun(self) -> set[int]:
-        found: set[int] = set()
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                sequence = _syn_sequence(os.read(self._tun, 2048))
-                if sequence is not None:
-                    found.add(sequence)
-        return found
+    def _drain_tun(self) -> Mapping[int, set[Segment]]:
+        """Everything that has left so far: SYNs, and SYNs with ACK, each by its flags."""
+        found: dict[int, set[Segment]] = {SYN: set(), SYN | ACK: set()}
+        _send_past_the_rules(_sentinel())
+        while True:
+            packet = self._read_tun()
+            if packet == _sentinel():
+                return found
+            flags, told = _segment_of(packet)
+            if flags in found:
+                found[flags].add(told)
+
+    def _read_tun(self) -> bytes:
+        ready, _, _ = select.select([self._tun], [], [], PATIENCE_S)
+        if not ready:
+            raise TimeoutError("the TUN device keeps silent")
+        return os.read(self._tun, 2048)
 
 
 _SETUP = f"""\
@@ -187,18 +265,32 @@ route add ::/0 dev {INTERFACE}
 
 _SENTINEL_SOURCE = "192.0.2.254"
 
-_CATCHER = f"""\
-table inet catcher {{
+_FIRST = f"""\
   chain first {{
     type filter hook prerouting priority -2147483000;
     ip saddr {_SENTINEL_SOURCE} udp dport 9 log group {LOG_GROUP} drop
   }}
-  chain last {{
-    type filter hook input priority 2147483000;
-    iifname "{INTERFACE}" tcp flags & (syn | ack) == syn log group {LOG_GROUP} drop
-  }}
-}}
 """
+_LAST = f"""\
+  chain last {{{{
+    type filter hook input priority 2147483000;
+    iifname "{INTERFACE}" tcp flags & (syn | ack) == {{flags}} log group {LOG_GROUP} drop
+  }}}}
+"""
+
+
+def _wait_for_local_route() -> None:
+    """The kernel makes the route to an own IPv6 address in the background."""
+    wanted = socket.inet_pton(socket.AF_INET6, LOCAL[Family.IPV6]).hex()
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        for line in Path("/proc/thread-self/net/ipv6_route").read_text("ascii").splitlines():
+            address, length, *_, flags, _ = line.split()
+            if (address, length) == (wanted, "80") and int(flags, 16) & RTF_LOCAL:
+                return
+        if time.monotonic() > deadline:
+            raise TimeoutError("there is no route to the own IPv6 address")
+        time.sleep(0.001)
 
 
 def int_of(text: str) -> int:
@@ -219,13 +311,23 @@ def _checksum(data: bytes) -> int:
 
 
 def segment(
-    family: Family, source: int, target: int, source_port: int, target_port: int, sequence: int
+    family: Family,
+    source: int,
+    target: int,
+    source_port: int,
+    target_port: int,
+    sequence: int,
+    acknowledged: int = 0,
 ) -> bytes:
-    """A SYN as a whole IP packet; ``sequence`` is its TCP sequence number."""
+    """A SYN as a whole IP packet, with ACK where it acknowledges something.
+
+    ``sequence`` is its TCP sequence number.
+    """
     width = 4 if family is Family.IPV4 else 16
     ends = source.to_bytes(width) + target.to_bytes(width)
+    flags = SYN | ACK if acknowledged else SYN
     tcp = struct.pack(
-        "!HHIIBBHHH", source_port, target_port, sequence, 0, 5 << 4, 0x02, 64240, 0, 0
+        "!HHIIBBHHH", source_port, target_port, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0
     )
     checksum = _checksum(ends + struct.pack("!HH", 6, len(tcp)) + tcp)
     tcp = tcp[:16] + struct.pack("!H", checksum) + tcp[18:]
@@ -258,12 +360,38 @@ def _sequence(packet: bytes) -> int | None:
     return int(struct.unpack_from("!I", packet, header + 4)[0])
 
 
-def _syn_sequence(packet: bytes) -> int | None:
+Segment: TypeAlias = tuple[int, int, int]
+"""Source port, destination port, and the sequence number of the first packet (plus 1: answer)."""
+
+
+def _segment_of(packet: bytes) -> tuple[int, Segment]:
+    """The flags (0 where it is no TCP) and what identifies the probe."""
     header = (packet[0] & 0xF) * 4 if packet[0] >> 4 == 4 else 40
     protocol = packet[9] if packet[0] >> 4 == 4 else packet[6]
-    if protocol != 6 or packet[header + 13] & 0x12 != 0x02:
-        return None
-    return _sequence(packet)
+    if protocol != 6:
+        return 0, (0, 0, 0)
+    source, target, sequence, acknowledged = struct.unpack_from("!HHII", packet, header)
+    flags = packet[header + 13] & (SYN | ACK)
+    return flags, (source, target, acknowledged if flags & ACK else sequence)
+
+
+def _send_past_the_rules(packet: bytes) -> None:
+    """Send from the device itself, behind everything that is queued there."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(packet, (INTERFACE, ETH_P_IP))
+
+
+@contextlib.contextmanager
+def _listening(family: Family) -> Iterator[None]:
+    """Sockets that answer on every port of LISTENED; their half-open connections end with them."""
+    kind = socket.AF_INET if family is Family.IPV4 else socket.AF_INET6
+    with contextlib.ExitStack() as stack:
+        for port in LISTENED:
+            listener = stack.enter_context(socket.socket(kind, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("", port))
+            listener.listen(4 * WINDOW)
+        yield
 
 
 @contextlib.contextmanager

@@ -43,11 +43,25 @@ def test_engine_and_kernel_agree(ruleset: SharedRuleset, backend: str, tally: Ta
     ]
     with namespace() as kernel:
         _load(kernel, ruleset, backend)
-        verdict = judge(read_ruleset(dumps()), questions[0])
+        verdict = judge(read_ruleset(dumps()), questions[0], with_answer=False)
         differences = compare(kernel, questions, random.Random(25), tally)
     assert not differences, "\n".join(differences[:10])
     if ruleset.port25 and verdict.undecided_share == 0:
         assert _in_words(verdict) == ruleset.port25.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("ruleset", "backend"), CASES, ids=[f"{backend}:{case.name}" for case, backend in CASES]
+)
+def test_engine_and_kernel_agree_on_the_answers(
+    ruleset: SharedRuleset, backend: str, tally: Tally
+) -> None:
+    families = list(Family) if ruleset.kind == "nft" else [ruleset.family]
+    questions = [question(direction, family, 25) for family in families for direction in Direction]
+    with namespace() as kernel:
+        _load(kernel, ruleset, backend)
+        differences = compare(kernel, questions, random.Random(25), tally, with_answer=True)
+    assert not differences, "\n".join(differences[:10])
 
 
 def _load(kernel: Kernel, ruleset: SharedRuleset, backend: str) -> None:

@@ -83,6 +83,34 @@ def out_25_drop(host: MailHost, internet: Internet) -> None:
         host.sh(f"{tool} -A OUTPUT -p tcp --dport 25 -j DROP")
 
 
+@BREAKAGES.entry("answers-dropped-out", "policy DROP going out: new mail may, answers may not")
+def answers_dropped_out(host: MailHost, internet: Internet) -> None:
+    host.sh(
+        "iptables -A OUTPUT -o lo -j ACCEPT\n"
+        "iptables -A OUTPUT -p udp --dport 53 -j ACCEPT\n"
+        "iptables -A OUTPUT -p tcp -m multiport --dports 25,443 -j ACCEPT\n"
+        "iptables -P OUTPUT DROP"
+    )
+
+
+@BREAKAGES.entry("answers-dropped-in", "policy DROP coming in: mail's ports may, answers may not")
+def answers_dropped_in(host: MailHost, internet: Internet) -> None:
+    host.sh(
+        "iptables -A INPUT -i lo -j ACCEPT\n"
+        "iptables -A INPUT -p tcp -m multiport --dports 22,25,465,587,143,993 -j ACCEPT\n"
+        "iptables -A INPUT -p udp -j ACCEPT\n"
+        "iptables -P INPUT DROP"
+    )
+
+
+@BREAKAGES.entry("redirect-to-nowhere", "port 25 redirected to 2525, where nobody listens")
+def redirect_to_nowhere(host: MailHost, internet: Internet) -> None:
+    host.sh(
+        "iptables -t nat -A PREROUTING -p tcp --dport 25 -j REDIRECT --to-ports 2525\n"
+        "ip6tables -t nat -A PREROUTING -p tcp --dport 25 -j REDIRECT --to-ports 2525"
+    )
+
+
 # The mail server
 
 

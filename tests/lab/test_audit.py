@@ -91,6 +91,21 @@ EXPECTED: dict[str, Expected] = {
     "reject-25": fails(INBOUND, closed=closed(25), says=("REJECT",)),
     "out-25-owner": fails(OUTBOUND, says=("--uid-owner",)),
     "out-25-drop": fails(OUTBOUND, unknown=UNGREETED),
+    "answers-dropped-out": fails(
+        INBOUND,
+        "firewall-client-port-blocked",
+        closed=closed(*ALL_INBOUND),
+        says=("because the answers are stopped by the policy of OUTPUT",),
+    ),
+    "answers-dropped-in": fails(
+        OUTBOUND,
+        says=("because the answers are stopped by the policy of INPUT",),
+    ),
+    "redirect-to-nowhere": fails(
+        "firewall-redirect-dead-end",
+        closed=closed(25, addresses=BOTH),
+        says=("sent on to tcp/2525, where nothing listens", "rule 1 of PREROUTING"),
+    ),
     "stopped-exim": fails("server-stopped", closed=closed(25), says=("start exim4",)),
     "killed-exim": fails("server-stopped", closed=closed(25)),
     "disabled-exim": fails("server-disabled"),

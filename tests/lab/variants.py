@@ -26,6 +26,22 @@ STRICT_RULES = """*filter
 -A INPUT -j REJECT --reject-with {refusal}
 COMMIT
 """
+STATELESS_RULES = """*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT DROP [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -p {icmp} -j ACCEPT
+-A INPUT -p udp -m udp --sport 53 -j ACCEPT
+-A INPUT -p tcp -m multiport --dports 22,25,465,587,143,993 -j ACCEPT
+-A INPUT -p tcp -m tcp --dport 1024:65535 ! --syn -j ACCEPT
+-A OUTPUT -o lo -j ACCEPT
+-A OUTPUT -p {icmp} -j ACCEPT
+-A OUTPUT -p udp -m udp --dport 53 -j ACCEPT
+-A OUTPUT -p tcp -m multiport --dports 25,53,443 -j ACCEPT
+-A OUTPUT -p tcp -m multiport --sports 22,25,465,587,143,993 -m tcp ! --syn -j ACCEPT
+COMMIT
+"""
 FAIL2BAN_NFT = """
 table inet f2b-table {{
     set addr-set-exim {{
@@ -80,6 +96,18 @@ def postfix(host: MailHost, internet: Internet) -> None:
 def strict_firewall(host: MailHost, internet: Internet) -> None:
     host.load_iptables(STRICT_RULES.format(icmp="icmp", refusal="icmp-port-unreachable"), 4)
     host.load_iptables(STRICT_RULES.format(icmp="ipv6-icmp", refusal="icmp6-port-unreachable"), 6)
+
+
+@VARIANTS.entry("stateless-firewall", "policies DROP, both ways accepted without states")
+def stateless_firewall(host: MailHost, internet: Internet) -> None:
+    host.load_iptables(STATELESS_RULES.format(icmp="icmp"), 4)
+    host.load_iptables(STATELESS_RULES.format(icmp="ipv6-icmp"), 6)
+
+
+@VARIANTS.entry("redirected-port", "what comes for port 587 is sent on to 25")
+def redirected_port(host: MailHost, internet: Internet) -> None:
+    for tool in ("iptables", "ip6tables"):
+        host.sh(f"{tool} -t nat -A PREROUTING -p tcp --dport 587 -j REDIRECT --to-ports 25")
 
 
 @VARIANTS.entry("fail2ban", "200 bans as fail2ban's iptables-multiport makes them")

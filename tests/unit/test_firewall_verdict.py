@@ -35,8 +35,8 @@ def asked(
 def table(*rules: str, policy: str = "ACCEPT", name: str = "filter") -> str:
     always = {"INPUT", "OUTPUT"} if name == "filter" else set()
     chains = sorted({rule.split()[1] for rule in rules} | always)
-    builtin = ("INPUT", "OUTPUT", "PREROUTING", "POSTROUTING")
-    heads = [f":{each} {policy if each in builtin else '-'} [0:0]" for each in chains]
+    policies = {"INPUT": policy, "OUTPUT": "ACCEPT", "PREROUTING": policy, "POSTROUTING": policy}
+    heads = [f":{each} {policies.get(each, '-')} [0:0]" for each in chains]
     return "\n".join([f"*{name}", *heads, *rules, "COMMIT", ""])
 
 
@@ -187,6 +187,138 @@ def test_redirect_changes_the_port_that_input_sees() -> None:
     for port, expected in ((25, "passed"), (2525, "blocked")):
         rules = table(f"-A INPUT -p tcp --dport {port} -j DROP")
         assert words(judge(read_ruleset([save(nat + rules)]), asked())) == expected
+
+
+def test_it_is_told_at_which_port_redirected_packets_arrive() -> None:
+    nat = table(
+        "-A PREROUTING -s 0.0.0.0/1 -p tcp --dport 25 -j REDIRECT --to-ports 2525",
+        "-A PREROUTING -s 8.8.8.8/32 -p tcp --dport 587 -j REDIRECT --to-ports 2525",
+        "-A PREROUTING -p tcp --dport 465 -j REDIRECT --to-ports 465",
+        name="nat",
+    )
+    ruleset = read_ruleset([save(nat)])
+    (arrival,) = judge(ruleset, asked()).arrivals
+    assert (arrival.port, arrival.rule.position, arrival.is_broad) == (2525, 1, True)
+    assert arrival.share == pytest.approx(0.55, abs=0.05)
+    (few,) = judge(ruleset, asked(587)).arrivals
+    assert not few.is_broad
+    assert judge(ruleset, asked(465)).arrivals == ()
+
+
+def test_redirected_packets_that_do_not_pass_or_only_may_be_redirected_arrive_nowhere() -> None:
+    certain = "-A PREROUTING -p tcp --dport 25 -j REDIRECT --to-ports 2525"
+    doubtful = certain.replace(" -j", " -m limit --limit 1/s -j")
+    dropped = table("-A INPUT -p tcp --dport 2525 -j DROP")
+    for text in (table(certain, name="nat") + dropped, table(doubtful, name="nat")):
+        assert judge(read_ruleset([save(text)]), asked()).arrivals == ()
+
+
+def test_the_rule_that_stops_the_answers_is_named() -> None:
+    ruleset = read_ruleset([save(ANSWERS_FORGOTTEN)])
+    (blocked,) = judge(ruleset, asked()).faults
+    assert blocked.answer
+    assert blocked.rule.describe() == "the policy of OUTPUT (iptables-nft, filter): -P OUTPUT DROP"
+    assert words(judge(ruleset, asked(direction=Direction.OUT))) == "passed"
+    assert words(judge(ruleset, asked(), with_answer=False)) == "passed"
+
+
+ANSWERS_FORGOTTEN = table("-A OUTPUT -p tcp -m tcp --dport 25 -j ACCEPT").replace(
+    ":OUTPUT ACCEPT", ":OUTPUT DROP"
+)
+
+
+def test_what_is_blocked_coming_in_is_not_counted_again_on_the_answers_way() -> None:
+    blocked = ANSWERS_FORGOTTEN.replace("COMMIT", "-A INPUT -s 0.0.0.0/1 -j DROP\nCOMMIT")
+    found = judge(read_ruleset([save(blocked)]), asked())
+    assert found.blocked_share == pytest.approx(1.0)
+    assert [(each.rule.chain, each.answer) for each in found.blocked] == [
+        ("INPUT", False),
+        ("OUTPUT", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (["-A OUTPUT -p tcp -m tcp --sport 25 -j DROP"], "blocked"),
+        (["-A OUTPUT -p tcp -m tcp --dport 25 -j DROP"], "passed"),
+        (["-A OUTPUT -p tcp -m tcp --dport 1024:65535 -j DROP"], "blocked"),
+        (["-A OUTPUT -p tcp -m tcp --dport 5000:6000 -j DROP"], "undecided"),
+        (["-A OUTPUT -p tcp -m multiport --ports 25,80 -j DROP"], "blocked"),
+        (["-A OUTPUT -m state --state NEW -j DROP"], "passed"),
+        (["-A OUTPUT -m state --state ESTABLISHED -j DROP"], "blocked"),
+        (["-A OUTPUT -p tcp -m tcp --syn -j DROP"], "passed"),
+        (["-A OUTPUT -p tcp -m tcp --tcp-flags SYN,ACK SYN,ACK -j DROP"], "blocked"),
+        (["-A OUTPUT -s 203.0.113.10/32 -j DROP"], "blocked"),
+        (["-A OUTPUT -d 203.0.113.10/32 -j DROP"], "passed"),
+        (["-A OUTPUT -o eth0 -j DROP"], "blocked"),
+        (["-A OUTPUT -i eth0 -j DROP"], "passed"),
+        (["-A OUTPUT -m conntrack --ctdir ORIGINAL -j DROP"], "passed"),
+        (["-A OUTPUT -m conntrack --ctorigdst 203.0.113.10/32 -j DROP"], "blocked"),
+        (["-A OUTPUT -m conntrack --ctorigsrc 203.0.113.10/32 -j DROP"], "passed"),
+        (["-A OUTPUT -m owner --uid-owner 107 -j DROP"], "undecided"),
+        (["-A OUTPUT -p udp -m owner --uid-owner 107 -j DROP"], "passed"),
+        (["-A INPUT -m state --state ESTABLISHED -j DROP"], "passed"),
+    ],
+)
+def test_answers_to_what_comes_in(rules: list[str], expected: str) -> None:
+    assert words(verdict(*rules)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (["-A INPUT -p tcp -m tcp --sport 25 -j DROP"], "blocked"),
+        (["-A INPUT -p tcp -m tcp --dport 1024:65535 -j DROP"], "blocked"),
+        (["-A INPUT -p tcp -m tcp --dport 32768:60999 -j DROP"], "blocked"),
+        (["-A INPUT -p tcp -m tcp --dport 0:32767 -j DROP"], "passed"),
+        (["-A INPUT -p tcp -m tcp --dport 25 -j DROP"], "passed"),
+        (["-A INPUT -m state --state NEW -j DROP"], "passed"),
+        (["-A INPUT -p tcp -m tcp ! --syn -j DROP"], "blocked"),
+        (["-A INPUT -s 0.0.0.0/0 -i eth0 -j DROP"], "blocked"),
+    ],
+)
+def test_answers_to_what_goes_out(rules: list[str], expected: str) -> None:
+    assert words(verdict(*rules, question=asked(direction=Direction.OUT))) == expected
+
+
+def test_an_answer_to_an_untracked_packet_is_invalid_unless_it_is_untracked_too() -> None:
+    forth = "-A PREROUTING -p tcp --dport 25 -j NOTRACK"
+    back = "-A OUTPUT -p tcp --sport 25 -j NOTRACK"
+    rules = table("-A OUTPUT -m state --state INVALID -j DROP")
+    for raw, expected in (([forth], "blocked"), ([forth, back], "passed"), ([], "passed")):
+        text = table(*raw, name="raw") + rules
+        assert words(judge(read_ruleset([save(text)]), asked())) == expected
+
+
+def test_untracked_answers_to_redirected_packets_are_undecided() -> None:
+    nat = table("-A PREROUTING -p tcp --dport 25 -j REDIRECT --to-ports 2525", name="nat")
+    raw = table("-A OUTPUT -p tcp --sport 2525 -j NOTRACK", name="raw")
+    found = judge(read_ruleset([save(raw + nat)]), asked())
+    assert words(found) == "undecided"
+    assert "translates them back" in found.undecided[0].reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "families"),
+    [("icmp", {Family.IPV4}), ("icmpv6", {Family.IPV6}), ("icmpx", set(Family)), ("", set(Family))],
+)
+def test_a_native_reject_by_icmp_is_for_the_family_of_that(
+    kind: str, families: set[Family]
+) -> None:
+    """nft lists `meta nfproto ipv4 reject with icmp ...` without `meta nfproto`."""
+    reject = rule({"reject": {"type": kind, "expr": "port-unreachable"} if kind else None})
+    ruleset = read_ruleset([nft(INET, chain(**ON_INPUT), reject)])
+    blocked = {each for each in Family if judge(ruleset, asked(family=each)).blocked_share == 1}
+    assert blocked == families
+
+
+def test_a_native_address_that_its_mask_excludes_is_nowhere() -> None:
+    left = {"&": [{"payload": {"protocol": "ip", "field": "saddr"}}, "255.0.255.0"]}
+    for value, share in (("8.8.8.8", 0), ("8.0.8.0", 256 * 256)):
+        drop = rule({"match": {"op": "==", "left": left, "right": value}}, {"drop": None})
+        found = judge(read_ruleset([nft(INET, chain(**ON_INPUT), drop)]), asked())
+        assert sum(each.addresses.count() for each in found.blocked) == share
 
 
 def test_a_port_sent_to_another_host_is_undecided() -> None:

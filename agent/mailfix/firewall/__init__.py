@@ -14,10 +14,11 @@ from mailfix.firewall.judging import judge
 from mailfix.firewall.question import Direction, Question
 from mailfix.firewall.read import read_ruleset
 from mailfix.firewall.ruleset import Backend, Dump, RuleRef, Ruleset
-from mailfix.firewall.verdict import Blocked, Undecided, Verdict
+from mailfix.firewall.verdict import Arrival, Blocked, Undecided, Verdict
 
 __all__ = [
     "AddressSet",
+    "Arrival",
     "Backend",
     "Blocked",
     "Direction",

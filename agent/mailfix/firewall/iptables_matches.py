@@ -16,6 +16,7 @@ from mailfix.firewall.matches import (
     Address,
     Addrtype,
     AllOf,
+    Answering,
     AnyOf,
     Constant,
     Interface,
@@ -159,15 +160,15 @@ def _conntrack(options: Sequence[Option]) -> Match:
 def _conntrack_other(option: Option) -> Match:
     match option.name:
         case "--ctdir":
-            wanted: Match = Constant(option.value.upper() == "ORIGINAL")
+            wanted = unless(option.value.upper() == "ORIGINAL", Answering())
         case "--ctproto":
             wanted = Protocol(frozenset({protocol(option.value)}))
         case "--ctorigdstport":
             wanted = OriginalPort((port_range(option.value),))
         case "--ctorigsrc":
-            wanted = Address(Side.SOURCE, address_and_mask(option.value))
+            wanted = Address(Side.SOURCE, address_and_mask(option.value), of_connection=True)
         case "--ctorigdst":
-            wanted = Address(Side.DESTINATION, address_and_mask(option.value))
+            wanted = Address(Side.DESTINATION, address_and_mask(option.value), of_connection=True)
         case _:
             return _unknown_option("conntrack", option)
     return unless(option.negated, wanted)

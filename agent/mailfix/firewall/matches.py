@@ -15,7 +15,7 @@ from mailfix.firewall.addresses import EVERYWHERE, NOWHERE, AddressSet
 from mailfix.firewall.question import Direction
 
 if TYPE_CHECKING:
-    from mailfix.firewall.packet import View
+    from mailfix.firewall.packet import Packet, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +184,17 @@ class Exceptions(Match):
 
 @dataclass(frozen=True, slots=True)
 class Address(Match):
-    """The source or destination address is one of these."""
+    """The source or destination address is one of these.
+
+    With ``of_connection`` it is that of the connection's first packet (``ctorigsrc``).
+    """
 
     side: Side
     addresses: AddressSet
+    of_connection: bool = False
 
     def decide(self, view: View) -> Decision:
-        if self.side is view.far_side:
+        if self.side is (view.asking_side if self.of_connection else view.far_side):
             return within(self.addresses)
         if view.packet.translated:
             return undecided("the host's address was translated before")
@@ -223,9 +227,9 @@ class Ports(Match):
     ranges: tuple[tuple[int, int], ...]
 
     def decide(self, view: View) -> Decision:
-        if self.side is Side.DESTINATION:
-            port = view.packet.port
-            return decided(any(low <= port <= high for low, high in self.ranges))
+        if self.side is view.server_side:
+            held = {any(low <= port <= high for low, high in self.ranges) for port in view.ports}
+            return decided(held.pop()) if len(held) == 1 else undecided(_TRANSLATED_BACK)
         low, high = view.question.ephemeral
         covered = AddressSet.of(self.ranges) & AddressSet.of([(low, high)])
         if not covered:
@@ -233,6 +237,9 @@ class Ports(Match):
         if covered.count() == high - low + 1:
             return ALWAYS
         return undecided("it depends on the client's port")
+
+
+_TRANSLATED_BACK = "the port of an answer is translated back on its way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +271,26 @@ class TcpFlags(Match):
 class Tracking(Enum):
     """What connection tracking knows of the packet."""
 
-    NOT_YET = "INVALID"
+    NOT_YET = "NOT_YET"
     NEW = "NEW"
+    ESTABLISHED = "ESTABLISHED"
+    INVALID = "INVALID"
     UNTRACKED = "UNTRACKED"
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether there is an entry for the packet that rules can look into."""
+        return self in (Tracking.NEW, Tracking.ESTABLISHED)
+
+    @property
+    def state(self) -> str:
+        """As ``ct state`` tells it."""
+        return Tracking.INVALID.value if self is Tracking.NOT_YET else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class State(Match):
-    """The connection's state is one of these (NEW, INVALID, UNTRACKED, DNAT...).
+    """The connection's state or status is one of these (NEW, UNTRACKED, DNAT, SEEN-REPLY...).
 
     Before connection tracking has seen the packet its state reads as INVALID
     (net/netfilter/xt_conntrack.c, nft_ct.c).
@@ -280,17 +299,31 @@ class State(Match):
     names: frozenset[str]
 
     def decide(self, view: View) -> Decision:
-        translation = "DNAT" if view.question.direction is Direction.IN else "SNAT"
-        translated = view.packet.translated and translation in self.names
-        return decided(view.packet.tracking.value in self.names or translated)
+        return decided(not self.names.isdisjoint(_states(view.packet, view.question.direction)))
+
+
+def _states(packet: Packet, direction: Direction) -> Iterator[str]:
+    yield packet.tracking.state
+    if packet.tracking.has_connection and packet.translated:
+        yield "DNAT" if direction is Direction.IN else "SNAT"
+    if packet.tracking is Tracking.ESTABLISHED:
+        yield from ("CONFIRMED", "SEEN-REPLY")
 
 
 @dataclass(frozen=True, slots=True)
 class Tracked(Match):
-    """Connection tracking has seen the packet."""
+    """Connection tracking has seen the packet and knows its connection."""
 
     def decide(self, view: View) -> Decision:
-        return decided(view.packet.tracking is Tracking.NEW)
+        return decided(view.packet.tracking.has_connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering(Match):
+    """The packet goes from the connection's server to its client (``ctdir REPLY``)."""
+
+    def decide(self, view: View) -> Decision:
+        return decided(view.packet.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,11 +352,16 @@ class Mark(Match):
         return decided(mark & self.mask == self.value)
 
 
+_NO_OWNER = "whose socket an answer belongs to is not known"
+
+
 @dataclass(frozen=True, slots=True)
 class LocallySent(Match):
     """A socket of this host has sent the packet."""
 
     def decide(self, view: View) -> Decision:
+        if view.packet.answer:
+            return undecided(_NO_OWNER)
         return decided(view.question.direction is Direction.OUT)
 
 
@@ -335,6 +373,8 @@ class Owner(Match):
     group: bool = False
 
     def decide(self, view: View) -> Decision:
+        if view.packet.answer:
+            return undecided(_NO_OWNER)
         if view.question.direction is Direction.IN:
             return NEVER
         owner = view.question.gid if self.group else view.question.uid

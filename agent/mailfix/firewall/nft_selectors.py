@@ -15,12 +15,14 @@ from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.matches import (
     Address,
     AddressType,
+    Answering,
     Constant,
     FamilyIs,
     Interface,
     LocallySent,
     Mark,
     Match,
+    Not,
     OriginalPort,
     Owner,
     Ports,
@@ -119,16 +121,21 @@ def _protocol_number(value: Json) -> int:
     return value if isinstance(value, int) else protocol(value)
 
 
-def _address_selector(side: Side, bits: int, requires: Match) -> Selector:
+def _address_selector(
+    side: Side, bits: int, *requires: Match, of_connection: bool = False
+) -> Selector:
+    def among(values: Values) -> Match:
+        return Address(side, address_set(values), of_connection)
+
     def by_mask(mask: int, value: int) -> Match:
-        return Address(side, masked(value, mask, bits))
+        if value & ~mask:
+            return Constant(False)
+        return Address(side, masked(value, mask, bits), of_connection)
 
     def number(value: Json) -> int:
         return int(ipaddress.ip_address(value))
 
-    return Selector(
-        (requires,), lambda values: Address(side, address_set(values)), None, by_mask, number
-    )
+    return Selector(requires, among, None, by_mask, number)
 
 
 def _port_selector(side: Side, requires: tuple[Match, ...]) -> Selector:
@@ -324,15 +331,21 @@ def _exact_states(values: Values) -> Match:
     return _states([value for value in values if isinstance(value, str)])
 
 
+_STATUS = {"DNAT", "SNAT", "CONFIRMED", "SEEN-REPLY"}
+"""The bits that a connection may have when its first two packets pass."""
+
+
 def _status(values: Values) -> Match:
-    """Of a new connection no status bit is set but that of a translation."""
-    return State(frozenset(name.upper() for name in _flat(values)) & {"DNAT", "SNAT"})
+    return State(frozenset(name.upper() for name in _flat(values)) & _STATUS)
 
 
 def _flat(values: Values) -> list[str]:
     return [
         name for value in values for name in ([value] if isinstance(value, str) else list(value))
     ]
+
+
+_DIRECTIONS: Mapping[str, Match] = {"original": Not(Answering()), "reply": Answering()}
 
 
 def _ct(body: Mapping[str, Json]) -> Selector:
@@ -345,7 +358,7 @@ def _ct(body: Mapping[str, Json]) -> Selector:
             unknown = _undecidable("ct status as a whole is not understood").among
             return Selector((tracked,), unknown, _status)
         case "direction":
-            return Selector((tracked,), _named({"original": Constant(True)}))
+            return Selector((tracked,), _named(_DIRECTIONS))
         case "mark":
             return _mark_selector(True, tracked)
         case "l3proto":
@@ -359,10 +372,11 @@ def _ct(body: Mapping[str, Json]) -> Selector:
 
 def _original(key: str, tracked: Match) -> Selector:
     sides = {"saddr": Side.SOURCE, "daddr": Side.DESTINATION}
+    families = {"ip": (32, IPV4), "ip6": (128, IPV6)}
     name, _, field = key.rpartition(" ")
-    if field in sides and name:
-        known = _IP_FIELDS[name, field]
-        return Selector((tracked, *known.requires), known.among, None, known.bits, known.number)
+    if field in sides and name in families:
+        bits, of_family = families[name]
+        return _address_selector(sides[field], bits, tracked, of_family, of_connection=True)
     if key == "proto-dst":
         return Selector((tracked,), lambda values: OriginalPort(_intervals(values, _port_number)))
     return _undecidable(f"ct original {key} is not known", tracked)

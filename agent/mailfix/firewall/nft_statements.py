@@ -12,6 +12,7 @@ from mailfix.firewall.matches import (
     FamilyIs,
     Match,
     Not,
+    Tracked,
     Undecidable,
     conditions,
     one_of,
@@ -83,7 +84,6 @@ _VERDICTS: Mapping[str, Verb] = {
     "accept": Accept(),
     "drop": Block("DROP"),
     "return": Return(),
-    "reject": Block("REJECT"),
     "queue": Elsewhere("a program decides (queue)"),
     "tproxy": Elsewhere("handed to a proxy (tproxy)"),
     "synproxy": Elsewhere("answered in the host's place (synproxy)"),
@@ -263,7 +263,8 @@ def _mangle(body: Mapping[str, Json]) -> list[Step]:
         return [Elsewhere(f"{what['protocol']} {what['field']} is rewritten")]
     if what.get("key") != "mark":
         return []
-    return [_mark(value, kind == "ct")]
+    verb = _mark(value, kind == "ct")
+    return [Tracked(), verb] if verb == CopyMark(save=False) else [verb]
 
 
 def _mark(value: Json, connection: bool) -> Verb:
@@ -297,6 +298,16 @@ def _update(body: Mapping[str, Json]) -> list[Step]:
     return []
 
 
+_REJECTED_FAMILY = {"icmp": FamilyIs(False), "icmpv6": FamilyIs(True)}
+
+
+def _reject(body: Json) -> list[Step]:
+    """An ICMP of one family stands for that family: nft then leaves ``meta nfproto`` out."""
+    kind = body.get("type") if isinstance(body, dict) else None
+    family = _REJECTED_FAMILY.get(kind) if isinstance(kind, str) else None
+    return [Block("REJECT")] if family is None else [family, Block("REJECT")]
+
+
 def _redirect(body: Json) -> Verb:
     port = body.get("port") if isinstance(body, dict) else None
     if port is None or isinstance(port, int):
@@ -322,6 +333,7 @@ _READERS: Mapping[str, Callable[[Json], list[Step]]] = {
     "mangle": _mangle,
     "set": _update,
     "map": _update,
+    "reject": _reject,
     "redirect": lambda body: [_redirect(body)],
     "dnat": lambda body: [Elsewhere("sent on to another address (dnat)")],
     "xt": _xt,

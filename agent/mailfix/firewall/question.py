@@ -1,4 +1,4 @@
-"""What is asked of a firewall: may this new connection of mail pass?"""
+"""What is asked of a firewall: may this new connection of mail be opened?"""
 
 from __future__ import annotations
 

@@ -14,12 +14,16 @@ BAN_SHARE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What one rule (or policy) blocks, and how: ``action`` is DROP, REJECT, TARPIT..."""
+    """What one rule (or policy) blocks, and how: ``action`` is DROP, REJECT, TARPIT...
+
+    With ``answer`` it stops the answers to first packets that have passed.
+    """
 
     rule: RuleRef
     action: str
     addresses: AddressSet
     share: float
+    answer: bool = False
 
     @property
     def is_ban(self) -> bool:
@@ -47,6 +51,21 @@ class Undecided:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """Passing packets that ``rule`` sends on to another port of the host than the one asked."""
+
+    port: int
+    rule: RuleRef
+    addresses: AddressSet
+    share: float
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether it concerns more than a short list of addresses, as BAN_SHARE has it."""
+        return self.share >= BAN_SHARE
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The three parts of ``space``: disjoint, and together all of it.
 
@@ -60,6 +79,7 @@ class Verdict:
     blocked: tuple[Blocked, ...]
     undecided: tuple[Undecided, ...]
     undecided_addresses: AddressSet
+    arrivals: tuple[Arrival, ...] = ()
 
     @property
     def passed_share(self) -> float:

@@ -48,10 +48,10 @@ SPARE_EFFORT = 100_000
 EFFORT_PER_RULE = 20
 """How many rules are looked at for one question before giving up, beyond and per rule there is."""
 
-HOOKS = {
-    Direction.IN: (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT),
-    Direction.OUT: (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS),
-}
+_INWARD = (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT)
+_OUTWARD = (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS)
+HOOKS = {Direction.IN: _INWARD, Direction.OUT: _OUTWARD}
+HOOKS_OF_ANSWER = {Direction.IN: _OUTWARD, Direction.OUT: _INWARD}
 
 _BACKEND_ORDER = {Backend.IPTABLES_LEGACY: 0, Backend.IPTABLES_NFT: 1, Backend.NFT: 2}
 _CHANGES = (SetMark, ForgetMark, CopyMark, Untrack)
@@ -93,14 +93,29 @@ class Flows:
             yield packet, sets[0] if len(sets) == 1 else AddressSet.union_of(sets)
 
 
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """What stopped a packet: a rule, by ``action``; and whether the packet was an answer."""
+
+    place: Place
+    action: str
+    answer: bool
+
+
 @dataclass(slots=True)
 class Outcome:
-    """The fates that addresses may have. ``blocks`` and ``doubts`` are in the packet's order."""
+    """The fates that addresses may have. ``blocks`` and ``doubts`` are in the packet's order.
+
+    ``redirects`` tell which rule sends on to which port; ``arrivals`` at which port of the host
+    first packets arrive.
+    """
 
     passes: list[AddressSet] = field(default_factory=list)
-    blocks: list[tuple[Place, str, AddressSet]] = field(default_factory=list)
+    blocks: list[tuple[Blocking, AddressSet]] = field(default_factory=list)
     may_be_blocked: list[AddressSet] = field(default_factory=list)
     doubts: list[tuple[str, Place | None, AddressSet]] = field(default_factory=list)
+    redirects: list[tuple[Place, int, AddressSet]] = field(default_factory=list)
+    arrivals: list[tuple[int, AddressSet]] = field(default_factory=list)
 
     def size(self) -> int:
         """Grows with everything that is recorded."""
@@ -143,8 +158,11 @@ class ChainWalk:
 class Walk:
     """One question's way through a ruleset."""
 
-    def __init__(self, ruleset: Ruleset, question: Question, space: AddressSet) -> None:
+    def __init__(
+        self, ruleset: Ruleset, question: Question, space: AddressSet, *, with_answer: bool = True
+    ) -> None:
         self.ruleset = ruleset
+        self.with_answer = with_answer
         self.question = question
         self.space = space
         self.outcome = Outcome()
@@ -157,16 +175,40 @@ class Walk:
         self._accepted = Flows()
 
     def run(self) -> Outcome:
-        """Raises TooMuchEffort."""
-        flows = Flows()
-        flows.add(Packet(port=self.question.port), self.space)
-        for hook in HOOKS[self.question.direction]:
+        """Send the first packet on its way and, where it arrives, the answer back.
+
+        Raises:
+            TooMuchEffort: the way is too long.
+        """
+        first = Flows()
+        first.add(Packet(port=self.question.port), self.space)
+        arrived = self._through_hooks(HOOKS[self.question.direction], first)
+        self.outcome.arrivals += ((packet.port, addresses) for packet, addresses in arrived)
+        if not self.with_answer:
+            self.outcome.passes += (addresses for _, addresses in arrived)
+            return self.outcome
+        answers = Flows()
+        for packet, addresses in arrived:
+            answers.add(packet.answered(), addresses)
+        for packet, addresses in self._through_hooks(
+            HOOKS_OF_ANSWER[self.question.direction], answers
+        ):
+            self._end_of_answer(packet, addresses)
+        return self.outcome
+
+    def _end_of_answer(self, packet: Packet, addresses: AddressSet) -> None:
+        self.outcome.passes.append(addresses)
+        if packet.translated and not packet.tracking.has_connection:
+            self.outcome.may_be_blocked.append(addresses)
+            reason = "the answers are not tracked, so that nothing translates them back"
+            self.outcome.doubts.append((reason, None, addresses))
+
+    def _through_hooks(self, hooks: Iterable[Hook], flows: Flows) -> Flows:
+        for hook in hooks:
             self._hook = hook
             self._unmoved.clear()
             flows = self._through_hook(flows)
-        for _, addresses in flows:
-            self.outcome.passes.append(addresses)
-        return self.outcome
+        return flows
 
     def _through_hook(self, flows: Flows) -> Flows:
         for gap in self.ruleset.gaps:
@@ -209,7 +251,8 @@ class Walk:
                 continue
             for left, rest in self._through_chain(table, chain, packet, addresses, 0):
                 if isinstance(base.policy, Block):
-                    self._block(Place(table, chain, None), base.policy.action, rest)
+                    policy = Blocking(Place(table, chain, None), base.policy.action, left.answer)
+                    self.outcome.blocks.append((policy, rest))
                 else:
                     self._accepted.add(left, rest)
         return self._accepted
@@ -300,9 +343,11 @@ class Walk:
             case Return():
                 walk.returned.add(packet, hit)
             case Block(action):
-                self._block(walk.place(rule), action, hit)
+                blocking = Blocking(walk.place(rule), action, packet.answer)
+                self.outcome.blocks.append((blocking, hit))
             case Translate(port) if self._translates_in_place():
                 port = packet.port if port is None else port
+                self.outcome.redirects.append((walk.place(rule), port, hit))
                 self._accepted.add(replace(packet, port=port, translated=True), hit)
             case Translate():
                 self._elsewhere("redirected to the host itself", walk.place(rule), hit)
@@ -396,9 +441,6 @@ class Walk:
             if share:
                 self._end(walk, stream.packet, rule, verb, share)
 
-    def _block(self, place: Place, action: str, addresses: AddressSet) -> None:
-        self.outcome.blocks.append((place, action, addresses))
-
     def _elsewhere(self, reason: str, place: Place, addresses: AddressSet) -> None:
         self.outcome.passes.append(addresses)
         self.outcome.may_be_blocked.append(addresses)
@@ -441,7 +483,8 @@ def _track(flows: Iterable[tuple[Packet, AddressSet]]) -> Flows:
     tracked = Flows()
     for packet, addresses in flows:
         if packet.tracking is Tracking.NOT_YET:
-            tracked.add(replace(packet, tracking=Tracking.NEW), addresses)
+            state = Tracking.ESTABLISHED if packet.answer else Tracking.NEW
+            tracked.add(replace(packet, tracking=state), addresses)
         else:
             tracked.add(packet, addresses)
     return tracked
@@ -454,6 +497,8 @@ def _nat_sees(packet: Packet, hook: Hook) -> bool:
 
 
 def _changed(packet: Packet, step: Step) -> Packet:
+    if _of_connection(step) and not packet.tracking.has_connection:
+        return packet
     match step:
         case SetMark(value, mask, True):
             mark = packet.connection_mark
@@ -468,9 +513,15 @@ def _changed(packet: Packet, step: Step) -> Packet:
             return replace(packet, connection_mark=packet.mark)
         case CopyMark():
             return replace(packet, mark=packet.connection_mark)
-        case Untrack() if packet.tracking is Tracking.NOT_YET:
+        case Untrack() if packet.tracking in (Tracking.NOT_YET, Tracking.INVALID):
             return replace(packet, tracking=Tracking.UNTRACKED)
     return packet
+
+
+def _of_connection(step: Step) -> bool:
+    return isinstance(step, CopyMark) or (
+        isinstance(step, (SetMark, ForgetMark)) and step.connection
+    )
 
 
 def _marked(mark: int | None, value: int, mask: int) -> int | None:

@@ -33,8 +33,8 @@ class Process:
     unit: str | None
 
 
-def listening(ports: Collection[int]) -> Fact[tuple[ListeningSocket, ...]]:
-    """Return the listening TCP sockets on the given ports."""
+def listening() -> Fact[tuple[ListeningSocket, ...]]:
+    """Return the listening TCP sockets."""
     import psutil
 
     try:
@@ -47,7 +47,7 @@ def listening(ports: Collection[int]) -> Fact[tuple[ListeningSocket, ...]]:
                 entry.laddr.ip, entry.laddr.port, entry.family == socket.AF_INET6, entry.pid
             )
             for entry in connections
-            if entry.status == psutil.CONN_LISTEN and entry.laddr and entry.laddr.port in ports
+            if entry.status == psutil.CONN_LISTEN and entry.laddr
         )
     )
 

@@ -31,6 +31,7 @@ PREDICATES: dict[str, Predicate] = {
         exim.domains_known,
         firewall.inbound_open,
         firewall.outbound_open,
+        firewall.redirects_served,
         hostname.banner_matches,
         hostname.fully_qualified,
         hostname.kept_at_boot,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailfix.facts import (
+    Arrival,
     Blocker,
     Flow,
     HostAddress,
@@ -66,6 +67,32 @@ def outbound_open(
             yield _judged(verdict)
 
 
+def redirects_served(
+    all_listeners: tuple[Listener, ...],
+    addresses: tuple[HostAddress, ...],
+    firewall: tuple[PortVerdict, ...],
+    family: Family,
+) -> Iterator[Answer]:
+    """Where the firewall sends a mail port on to another port of the host, something listens."""
+    served = {each.port for each in all_listeners if serves(each, family, addresses)}
+    for verdict in firewall:
+        dead_ends = [each for each in verdict.arrivals if each.port not in served]
+        if dead_ends:
+            yield failed(_subject(verdict), _way(verdict, dead_ends[0]))
+        elif verdict.arrivals:
+            yield passed(_subject(verdict), _way(verdict, verdict.arrivals[0]))
+
+
+def _way(verdict: PortVerdict, arrival: Arrival) -> dict[str, str | int]:
+    return {
+        "port": verdict.port,
+        "family": verdict.family.label,
+        "share": _of_the_internet(arrival.share),
+        "arrival": arrival.port,
+        "rule": arrival.rule,
+    }
+
+
 def _subject(verdict: PortVerdict) -> dict[str, str | int]:
     return {"port": verdict.port, "family": verdict.family.value}
 
@@ -107,10 +134,16 @@ def _words(verdict: PortVerdict) -> dict[str, str | int]:
         "port": verdict.port,
         "family": verdict.family.label,
         "share": _of_the_internet(sum(each.share for each in faults)),
-        "rule": faults[0].rule if faults else "",
+        "cause": _cause(faults[0]) if faults else "",
         "others": f" and {len(faults) - 1} more" if len(faults) > 1 else "",
         "bans": f" ({len(bans)} bans left alone)" if bans else "",
     }
+
+
+def _cause(fault: Blocker) -> str:
+    if fault.answer:
+        return f"because the answers are stopped by {fault.rule}"
+    return f"by {fault.rule}"
 
 
 def _of_the_internet(blocked: float) -> str:

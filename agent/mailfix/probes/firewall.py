@@ -7,7 +7,16 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailfix.facts import MAIL_PORTS, Blocker, Doubt, Flow, MailUser, Outgoing, PortVerdict
+from mailfix.facts import (
+    MAIL_PORTS,
+    Arrival,
+    Blocker,
+    Doubt,
+    Flow,
+    MailUser,
+    Outgoing,
+    PortVerdict,
+)
 from mailfix.firewall import (
     Backend,
     Direction,
@@ -191,6 +200,7 @@ def _told(verdict: Verdict, unused: Verdict) -> PortVerdict:
                 action=blocked.action,
                 ban=blocked.is_ban,
                 general=blocked.rule in general,
+                answer=blocked.answer,
             )
             for blocked in verdict.blocked
         ),
@@ -199,6 +209,11 @@ def _told(verdict: Verdict, unused: Verdict) -> PortVerdict:
             for undecided in verdict.undecided
         ),
         local_address=question.local_address,
+        arrivals=tuple(
+            Arrival(each.port, each.share, each.rule.describe())
+            for each in verdict.arrivals
+            if each.is_broad
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who listens on the mail ports, over which families, reachable from where."""
+"""Who listens, over which families, reachable from where; the owner only on the mail ports."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"
 
 
 async def read(host: Host) -> Fact[tuple[Listener, ...]]:
-    """Return the listeners on the mail ports."""
-    found = sockets.listening(MAIL_PORTS)
+    """Return the listeners on all TCP ports."""
+    found = sockets.listening()
     if isinstance(found, Unknown):
         return found
     v6only = await _v6only_ports(host, found.value)
@@ -43,8 +43,11 @@ def parse_v6only(text: str) -> frozenset[int]:
 
 
 def _distinct(found: tuple[ListeningSocket, ...], v6only: Collection[int]) -> set[Listener]:
-    owners = {socket.pid: _owner(socket.pid) for socket in found}
-    return {_listener(socket, v6only, owners[socket.pid]) for socket in found}
+    owners = {socket.pid: _owner(socket.pid) for socket in found if socket.port in MAIL_PORTS}
+    return {
+        _listener(socket, v6only, owners[socket.pid] if socket.port in MAIL_PORTS else None)
+        for socket in found
+    }
 
 
 def _owner(pid: int | None) -> sockets.Process | None:
@@ -81,6 +84,13 @@ def reach(address: str) -> Reach:
     parsed = ipaddress.ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return Reach.LOOPBACK if (mapped or parsed).is_loopback else Reach.NETWORK
+
+
+def on_mail_ports(found: Fact[tuple[Listener, ...]]) -> Fact[tuple[Listener, ...]]:
+    """Return the listeners that may be mail's."""
+    if isinstance(found, Unknown):
+        return found
+    return Known(tuple(each for each in found.value if each.port in MAIL_PORTS))
 
 
 def _order(listener: Listener) -> tuple[int, str, int]:
