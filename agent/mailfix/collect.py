@@ -271,7 +271,7 @@ async def _verdicts(
     mine = tuple(each.address for each in own if each.family is family)
     endpoints = firewall.Endpoints(family, leaving.value, mine)
     return await _bounded(
-        host, "firewall verdict", firewall.verdicts(ruleset.value, endpoints, user)
+        host, "firewall verdict", firewall.verdicts(ruleset.value, endpoints, user, host.deadline)
     )
 
 

@@ -122,7 +122,7 @@ class Kernel:
             self._log.close()
 
     def _prepare(self) -> None:
-        for name, value in (
+        variables = (
             ("ipv4/conf/all/rp_filter", "0"),
             ("ipv4/conf/default/rp_filter", "0"),
             (f"ipv4/conf/{INTERFACE}/rp_filter", "0"),
@@ -130,8 +130,11 @@ class Kernel:
             (f"ipv6/conf/{INTERFACE}/router_solicitations", "0"),
             (f"ipv6/conf/{INTERFACE}/addr_gen_mode", "1"),
             ("ipv4/tcp_synack_retries", "0"),
-        ):
-            Path("/proc/sys/net", name).write_text(value, encoding="ascii")
+        )
+        # A proc of its own: in a container the one that is there is read-only.
+        lines = [f"echo {value} >/proc/sys/net/{name}" for name, value in variables]
+        script = "; ".join(("mount -t proc proc /proc", *lines))
+        must_run("unshare", "--mount", "sh", "-ec", script)
         must_run("ip", "-batch", "-", text=_SETUP)
         must_run("tc", "qdisc", "replace", "dev", INTERFACE, "root", "pfifo")
         _wait_for_local_route()

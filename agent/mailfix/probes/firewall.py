@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailfix.facts import (
     MAIL_PORTS,
@@ -28,7 +27,7 @@ from mailfix.firewall import (
     judge,
     read_ruleset,
 )
-from mailfix.host import Host, netlink
+from mailfix.host import Deadline, Host, netlink
 from mailfix.model import Fact, Family, Known, Unknown
 
 LEGACY_TABLES = {
@@ -44,6 +43,7 @@ SAVE = {
 UNUSED_PORT = 9
 OUT_PORTS = (25,)
 PATIENCE_S = 8.0
+LAST_MOMENT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +150,38 @@ def has_tables(listing: str) -> bool:
 
 
 async def verdicts(
-    ruleset: Ruleset, endpoints: Endpoints, user: Fact[MailUser]
+    ruleset: Ruleset, endpoints: Endpoints, user: Fact[MailUser], deadline: Deadline
 ) -> Fact[tuple[PortVerdict, ...]]:
-    """Judge every mail port in, and tcp/25 out as the mail user."""
-    judged = [*_all_in(ruleset, endpoints), *_all_out(ruleset, endpoints, user)]
+    """Judge tcp/25 out as the mail user, and every mail port in, as far as the time allows."""
+    sender = user.value if isinstance(user, Known) else None
+    questions = [_question(endpoints, Direction.OUT, port, sender) for port in OUT_PORTS]
+    questions += [_question(endpoints, Direction.IN, port) for port in MAIL_PORTS]
+    judged = []
+    for question in questions:
+        await asyncio.sleep(0)
+        in_time = deadline.within(LAST_MOMENT_S) == LAST_MOMENT_S
+        judged.append(_judged(ruleset, question) if in_time else _not_judged(question))
     return Known(tuple(judged))
 
 
-def _all_in(ruleset: Ruleset, endpoints: Endpoints) -> Iterator[PortVerdict]:
-    unused = judge(ruleset, _question(endpoints, Direction.IN, UNUSED_PORT))
-    for port in MAIL_PORTS:
-        yield _told(judge(ruleset, _question(endpoints, Direction.IN, port)), unused)
+def _judged(ruleset: Ruleset, question: Question) -> PortVerdict:
+    verdict = judge(ruleset, question)
+    if not verdict.faults:
+        return _told(verdict, frozenset())
+    unused = judge(ruleset, replace(question, port=UNUSED_PORT))
+    return _told(verdict, frozenset(blocked.rule for blocked in unused.faults))
 
 
-def _all_out(ruleset: Ruleset, endpoints: Endpoints, user: Fact[MailUser]) -> Iterator[PortVerdict]:
-    who = user.value if isinstance(user, Known) else None
-    unused = judge(ruleset, _question(endpoints, Direction.OUT, UNUSED_PORT, who))
-    for port in OUT_PORTS:
-        yield _told(judge(ruleset, _question(endpoints, Direction.OUT, port, who)), unused)
+def _not_judged(question: Question) -> PortVerdict:
+    doubt = Doubt("there are too many rules to judge them in the time that an audit may take", 1.0)
+    return PortVerdict(
+        flow=Flow(question.direction.value),
+        family=question.family,
+        port=question.port,
+        passes=0.0,
+        doubts=(doubt,),
+        local_address=question.local_address,
+    )
 
 
 def _question(
@@ -185,8 +199,7 @@ def _question(
     )
 
 
-def _told(verdict: Verdict, unused: Verdict) -> PortVerdict:
-    general = {blocked.rule for blocked in unused.faults}
+def _told(verdict: Verdict, general: frozenset[RuleRef]) -> PortVerdict:
     question = verdict.question
     return PortVerdict(
         flow=Flow(question.direction.value),
