@@ -226,7 +226,7 @@ class Kernel:
 
     def _send(self, question: Question, start: int, probes: Sequence[Probe]) -> set[Segment]:
         """Send first packets; those that leave the host."""
-        self._drain_tun()
+        self._forget_what_left()
         near = int_of(question.local_address)
         with _raw_socket(question) as sender:
             for number, probe in enumerate(probes, start):
@@ -250,6 +250,13 @@ class Kernel:
             if flags in found:
                 found[flags].add(told)
 
+    def _forget_what_left(self) -> None:
+        """Empty the device: the rejections of what came in would leave no room for more."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._tun, 2048):
+                pass
+        self._drain_tun()
+
     def _read_tun(self) -> bytes:
         ready, _, _ = select.select([self._tun], [], [], PATIENCE_S)
         if not ready:
@@ -261,7 +268,7 @@ _SETUP = f"""\
 link set lo up
 addr add {LOCAL[Family.IPV4]}/32 dev {INTERFACE}
 addr add {LOCAL[Family.IPV6]}/128 dev {INTERFACE} nodad
-link set {INTERFACE} txqueuelen 1000 up
+link set {INTERFACE} txqueuelen 20000 up
 route add default dev {INTERFACE}
 route add ::/0 dev {INTERFACE}
 """

@@ -36,7 +36,17 @@ print(json.dumps({
 
 def in_a_namespace(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["unshare", "-n", "sh", "-e", "-c", script + f'\nexec {sys.executable} -c "$0"', TELL],
+        # A proc of its own: in a container the one that is there is read-only.
+        [
+            "unshare",
+            "-n",
+            "-m",
+            "sh",
+            "-e",
+            "-c",
+            "mount -t proc proc /proc\n" + script + f'\nexec {sys.executable} -c "$0"',
+            TELL,
+        ],
         env={"PYTHONPATH": str(AGENT), "PATH": PATH},
         capture_output=True,
         text=True,
