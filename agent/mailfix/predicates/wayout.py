@@ -37,7 +37,10 @@ def greeted(attempt: Attempt) -> bool:
 
 
 def closed_by(way_out: WayOut, firewall: tuple[PortVerdict, ...]) -> Closed:
-    """Name who keeps port 25 closed, as far as it is proven."""
+    """Name who keeps port 25 closed, as far as it is proven.
+
+    A short list of addresses that the host's own firewall bans may hold all that were tried.
+    """
     if any(greeted(attempt) for attempt in way_out.smtp):
         return Closed.NOBODY
     verdict = next((v for v in firewall if v.flow is Flow.OUT and v.port == 25), None)
@@ -45,7 +48,7 @@ def closed_by(way_out: WayOut, firewall: tuple[PortVerdict, ...]) -> Closed:
         return Closed.UNDECIDED
     if verdict.passes < WHOLE:
         return Closed.OWN_FIREWALL
-    if not way_out.control:
+    if verdict.blockers or not way_out.control:
         return Closed.UNDECIDED
     if not any(attempt.way is Way.OPEN for attempt in way_out.control):
         return Closed.NETWORK
