@@ -35,7 +35,10 @@ def mount_point(name: str) -> Path:
 
 
 def cgroup_directories() -> list[Path]:
-    """This process's place in the hierarchies that systemd in a container uses."""
+    """This process's place in the hierarchies that systemd in a container uses.
+
+    In a container that was given only one of them, the place in the other cannot be written to.
+    """
     places = []
     for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
         number, controllers, path = line.split(":", 2)
@@ -45,7 +48,7 @@ def cgroup_directories() -> list[Path]:
             unified = Path("/sys/fs/cgroup/unified")
             root = unified if unified.is_dir() else Path("/sys/fs/cgroup")
             places.append(root / path.lstrip("/"))
-    return [place for place in places if place.is_dir()]
+    return [place for place in places if place.is_dir() and os.access(place, os.W_OK)]
 
 
 def lab_cgroups(name: str) -> list[Path]:
