@@ -250,6 +250,11 @@ class Attempt:
     detail: str = ""
     banner: str = ""
 
+    @property
+    def greeted(self) -> bool:
+        """Whether a mail server answered with a greeting, be it a refusal (RFC 5321 3.1)."""
+        return self.port == 25 and self.way is Way.OPEN and self.banner[:1] in ("2", "4", "5")
+
 
 @dataclass(frozen=True, slots=True)
 class WayOut:

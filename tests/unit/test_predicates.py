@@ -20,7 +20,7 @@ from mailfix.model import Family
 from mailfix.predicates.firewall import share
 from mailfix.predicates.listening import describe, serves
 from mailfix.predicates.reverse import is_generic
-from mailfix.predicates.wayout import Closed, closed_by, greeted
+from mailfix.predicates.wayout import Closed, closed_by
 
 PUBLIC = HostAddress("eth0", Family.IPV4, "203.0.113.10")
 PRIVATE = HostAddress("eth1", Family.IPV4, "10.0.0.5")
@@ -90,7 +90,7 @@ def test_a_share_is_never_rounded_to_nothing_or_to_all(part: float, written: str
     ],
 )
 def test_a_mail_server_is_known_by_its_greeting(way: Way, banner: str, is_greeting: bool) -> None:
-    assert greeted(Attempt("mx", "198.51.100.25", 25, way, banner=banner)) is is_greeting
+    assert Attempt("mx", "198.51.100.25", 25, way, banner=banner).greeted is is_greeting
 
 
 def attempts(*ways: Way, port: int = 25, banner: str = "") -> tuple[Attempt, ...]:

@@ -31,17 +31,12 @@ class Closed(StrEnum):
     UNDECIDED = "undecided"
 
 
-def greeted(attempt: Attempt) -> bool:
-    """Tell whether a mail server answered with a greeting, be it a refusal (RFC 5321 3.1)."""
-    return attempt.way is Way.OPEN and attempt.banner[:1] in ("2", "4", "5")
-
-
 def closed_by(way_out: WayOut, firewall: tuple[PortVerdict, ...]) -> Closed:
     """Name who keeps port 25 closed, as far as it is proven.
 
     A short list of addresses that the host's own firewall bans may hold all that were tried.
     """
-    if any(greeted(attempt) for attempt in way_out.smtp):
+    if any(attempt.greeted for attempt in way_out.smtp):
         return Closed.NOBODY
     verdict = next((v for v in firewall if v.flow is Flow.OUT and v.port == 25), None)
     if verdict is None or verdict.doubts:

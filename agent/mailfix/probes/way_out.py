@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
-from mailfix.facts import Attempt, MailUser, Way, WayOut
+from mailfix.facts import Attempt, MailUser, WayOut
 from mailfix.host import Host, dial
 from mailfix.host.dial import Contact, Identity
 from mailfix.host.dns import Answer
@@ -139,7 +139,7 @@ async def _until_reached(
     mail_calls = [asyncio.ensure_future(call) for call in smtp]
     calls = mail_calls + [asyncio.ensure_future(call) for call in control]
     pending = set(mail_calls)
-    while pending and not any(reached(each.result()) for each in mail_calls if each.done()):
+    while pending and not any(each.result().greeted for each in mail_calls if each.done()):
         _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     left = {call for call in calls if not call.done()}
     if left:
@@ -148,8 +148,3 @@ async def _until_reached(
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
     return [call.result() for call in calls if not call.cancelled()]
-
-
-def reached(attempt: Attempt) -> bool:
-    """Tell whether a mail server answered: with a greeting, be it a refusal."""
-    return attempt.port == 25 and attempt.way is Way.OPEN and attempt.banner[:1] in ("2", "4", "5")
