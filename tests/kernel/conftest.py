@@ -7,12 +7,26 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.kernel.compare import Tally
 from tests.kernel.rig import namespace
 
 FULL = os.environ.get("MAILFIX_FULL") == "1"
 REQUIRED = os.environ.get("MAILFIX_LAB") == "require"
+
+
+def drawing(examples: int) -> settings:
+    """How random rulesets are drawn: in CI the same ones every time, with MAILFIX_FULL new ones."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=not FULL,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 _TOOLS = ("ip", "tc", "nft", "ipset", "iptables-legacy-restore", "iptables-nft-restore")
 
 

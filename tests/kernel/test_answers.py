@@ -8,12 +8,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from mailfix.firewall import Direction, judge, read_ruleset
 from mailfix.model import Family
 from tests.kernel.compare import Tally, compare, dumps, load, question
-from tests.kernel.conftest import FULL
+from tests.kernel.conftest import FULL, drawing
 from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.rig import Kernel, must_run, namespace
@@ -269,9 +269,7 @@ def _check_random(made: tuple[Family, Ruleset], tally: Tally) -> None:
     assert not differences, "\n".join(differences[:5] + differences[-1:])
 
 
-_settings = settings(
-    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+_settings = drawing(EXAMPLES)
 
 
 @_settings

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailfix.firewall import Direction
 from mailfix.model import Family
 from tests.kernel.compare import Tally, compare, load, question
-from tests.kernel.conftest import FULL
+from tests.kernel.conftest import FULL, drawing
 from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.rig import namespace
@@ -36,13 +36,7 @@ def _check(made: tuple[Family, Ruleset], tally: Tally) -> None:
     assert not differences, "\n".join(differences[:5] + differences[-1:])
 
 
-_settings = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    derandomize=not FULL,
-    suppress_health_check=list(HealthCheck),
-)
+_settings = drawing(EXAMPLES)
 
 
 @_settings
