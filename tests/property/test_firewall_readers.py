@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailfix.firewall import Backend, Direction, Dump, Question, Ruleset, judge, read_ruleset
-from mailfix.firewall.iptables_options import words
-from mailfix.firewall.iptables_save import MAX_RULE_LENGTH
+from mailfix.firewall.iptables.options import words
+from mailfix.firewall.iptables.save import MAX_RULE_LENGTH
 from mailfix.model import Family
 
 SAVE = """\

@@ -1,8 +1,8 @@
 """Whether mail passes the firewall: the verdict, exact, with the rule that decides it.
 
 ``read_ruleset`` turns the texts of the host's tools into a Ruleset, ``judge`` sends the packets of
-a Question through it. Read the modules in the data's order: ``read`` (``iptables_save``,
-``nft_json``, ``ipset``) -> ``ruleset`` and ``matches`` -> ``walk`` -> ``judging`` -> ``verdict``,
+a Question through it. Read the modules in the data's order: ``read`` (``iptables``,
+``nft``, ``ipset``) -> ``ruleset`` and ``matches`` -> ``walk`` -> ``judging`` -> ``verdict``,
 on top of ``addresses``. Nothing here touches the world.
 """
 

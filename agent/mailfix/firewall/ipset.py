@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailfix.firewall.addresses import AddressSet
-from mailfix.firewall.iptables_options import words
+from mailfix.firewall.iptables.options import words
 from mailfix.firewall.matches import (
     Address,
     AllOf,

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mailfix.firewall.ipset import IpSet, read_ipsets, set_match
-from mailfix.firewall.iptables_matches import Modules
-from mailfix.firewall.iptables_save import SavedTables, read_save
+from mailfix.firewall.iptables.matches import Modules
+from mailfix.firewall.iptables.save import SavedTables, read_save
 from mailfix.firewall.matches import Match, Undecidable
-from mailfix.firewall.nft_json import NftTable, read_nft
+from mailfix.firewall.nft.listing import NftTable, read_nft
 from mailfix.firewall.ruleset import (
     Backend,
     Chain,

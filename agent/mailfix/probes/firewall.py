@@ -98,7 +98,7 @@ async def _legacy(host: Host) -> Fact[tuple[Dump, ...]]:
 
 
 async def _nft(host: Host) -> Fact[tuple[Dump, ...]]:
-    """Native tables come from nft, those of iptables-nft from the save text (see nft_json)."""
+    """Native tables come from nft, those of iptables-nft from the save text (see ``read``)."""
     if not host.has_program("nft"):
         return await _nft_without_its_tool(host)
     told, ipv4, ipv6 = await asyncio.gather(

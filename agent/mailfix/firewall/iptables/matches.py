@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailfix.firewall.addresses import AddressSet
-from mailfix.firewall.iptables_options import Option
+from mailfix.firewall.iptables.options import Option
 from mailfix.firewall.matches import (
     Address,
     Addrtype,

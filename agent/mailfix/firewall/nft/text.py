@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from mailfix.firewall.nft_selectors import Json
+from mailfix.firewall.nft.selectors import Json
 
 MAX_TEXT = 400
 """Characters; sets of thousands of elements are cut."""

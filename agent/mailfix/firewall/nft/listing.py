@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mailfix.firewall.nft_selectors import Json
-from mailfix.firewall.nft_statements import NamedSet, Scope, steps_of
-from mailfix.firewall.nft_text import rule_text
+from mailfix.firewall.nft.selectors import Json
+from mailfix.firewall.nft.statements import NamedSet, Scope, steps_of
+from mailfix.firewall.nft.text import rule_text
 from mailfix.firewall.ruleset import (
     Accept,
     Backend,

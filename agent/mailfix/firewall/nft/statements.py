@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailfix.firewall.iptables_targets import read_target
+from mailfix.firewall.iptables.targets import read_target
 from mailfix.firewall.matches import (
     AllOf,
     Constant,
@@ -17,7 +17,7 @@ from mailfix.firewall.matches import (
     conditions,
     one_of,
 )
-from mailfix.firewall.nft_selectors import FULL_MASK, Json, Selector, Values, selector
+from mailfix.firewall.nft.selectors import FULL_MASK, Json, Selector, Values, selector
 from mailfix.firewall.ruleset import (
     Accept,
     Block,

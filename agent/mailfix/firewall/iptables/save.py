@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mailfix.firewall.iptables_matches import Modules, general
-from mailfix.firewall.iptables_options import Option, options
-from mailfix.firewall.iptables_targets import read_target
+from mailfix.firewall.iptables.matches import Modules, general
+from mailfix.firewall.iptables.options import Option, options
+from mailfix.firewall.iptables.targets import read_target
 from mailfix.firewall.matches import Address, Match, Side, conditions
 from mailfix.firewall.protocols import address_and_mask
 from mailfix.firewall.ruleset import (

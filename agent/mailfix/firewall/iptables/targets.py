@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailfix.firewall.iptables_options import Option
+from mailfix.firewall.iptables.options import Option
 from mailfix.firewall.protocols import number, port
 from mailfix.firewall.ruleset import (
     Accept,
