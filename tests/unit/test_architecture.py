@@ -39,10 +39,10 @@ MAY_USE = {
     "host": {"model", "facts"},
     "probes": {"model", "facts", "host", "firewall", "settings"},
     "outside": {"model", "facts", "host"},
-    "report": {"model", "rulebook", "outside"},
+    "report": {"model", "rulebook", "outside", "firewall"},
     "collect": {"model", "facts", "host", "probes", "firewall", "settings"},
 }
-TIES_ROOMS = {"auditor", "cli", "__main__", ""}
+TIES_ROOMS = {"auditor", "explainer", "cli", "__main__", ""}
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,75 @@
 
 from __future__ import annotations
 
-import ipaddress
+from functools import lru_cache
 
+from mailfix.firewall import hooks
 from mailfix.firewall.addresses import AddressSet, share_out
+from mailfix.firewall.inquiry import Inquiry, TooMuchEffort, own_addresses
 from mailfix.firewall.internet import internet
+from mailfix.firewall.outcome import Blocking, Flows, Outcome, Place
 from mailfix.firewall.question import Question
-from mailfix.firewall.ruleset import RuleRef, Ruleset
+from mailfix.firewall.ruleset import Ruleset
+from mailfix.firewall.trace import Trace
 from mailfix.firewall.verdict import Arrival, Blocked, Undecided, Verdict
-from mailfix.firewall.walk import Blocking, Outcome, Place, TooMuchEffort, Walk
+from mailfix.model import Family
 
 
-def judge(ruleset: Ruleset, question: Question, *, with_answer: bool = True) -> Verdict:
-    """What becomes of a new connection from (or to) every address of the Internet.
+def judge(
+    ruleset: Ruleset, question: Question, *, with_answer: bool = True, trace: Trace | None = None
+) -> Verdict:
+    """What becomes of a new connection from (or to) every address that the question is about.
 
     It passes if its first packet arrives and the answer to that comes back; only the first packet
-    is judged without ``with_answer``.
+    is judged without ``with_answer``. ``trace`` takes note of the way.
 
     Raises:
         ValueError: ``question`` holds no valid address.
     """
-    space = _space(question)
+    space = _space(question.family, own_addresses(question), question.far)
+    inquiry = Inquiry(ruleset, question, space, trace)
     try:
-        outcome = Walk(ruleset, question, space, with_answer=with_answer).run()
+        arrived = hooks.ask(inquiry)
+        if with_answer:
+            _note_returned(inquiry.outcome, hooks.answer(inquiry, arrived))
+        else:
+            inquiry.outcome.passes += (addresses for _, addresses in arrived)
     except TooMuchEffort:
         reason = "the rules send packets through too many chains to be followed"
         doubt = Undecided(reason, None, space, 1.0)
         return Verdict(question, space, AddressSet(), (), (doubt,), space)
+    return _verdict(question, space, inquiry.outcome)
+
+
+def _note_returned(outcome: Outcome, answers: Flows) -> None:
+    """The answers have come back; one that nobody tracked nobody has translated back."""
+    for packet, addresses in answers:
+        if packet.translated and not packet.tracking.has_connection:
+            reason = "the answers are not tracked, so that nothing translates them back"
+            outcome.may_pass_or_not(reason, None, addresses)
+        else:
+            outcome.passes.append(addresses)
+
+
+@lru_cache(maxsize=16)
+def _space(family: Family, own: frozenset[int], far: AddressSet | None) -> AddressSet:
+    """One object for all questions about the same addresses: runs remember it."""
+    asked = internet(family) if far is None else far
+    return asked - AddressSet.of((number, number) for number in own)
+
+
+def _verdict(question: Question, space: AddressSet, outcome: Outcome) -> Verdict:
     may_pass = AddressSet.union_of(outcome.passes)
+    if not outcome.may_be_blocked and not outcome.doubts:
+        return Verdict(
+            question,
+            space,
+            may_pass,
+            _blocked(outcome, AddressSet(), space),
+            (),
+            AddressSet(),
+            _arrivals(outcome, question.port, may_pass, space),
+        )
     may_be_blocked = AddressSet.union_of(
         [*outcome.may_be_blocked, *(addresses for _, addresses in outcome.blocks)]
     )
@@ -43,17 +85,6 @@ def judge(ruleset: Ruleset, question: Question, *, with_answer: bool = True) -> 
         undecided,
         _arrivals(outcome, question.port, passed, space),
     )
-
-
-def _space(question: Question) -> AddressSet:
-    own = (question.local_address, *question.own_addresses)
-    addresses = (ipaddress.ip_address(text.partition("%")[0]) for text in own)
-    numbers = [
-        (int(each), int(each))
-        for each in addresses
-        if each.version == (6 if question.family.value == "ipv6" else 4)
-    ]
-    return internet(question.family) - AddressSet.of(numbers)
 
 
 def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[Blocked, ...]:
@@ -73,9 +104,19 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
     whole = space.count()
     found = []
     for by, sets in by_rule.items():
-        addresses = sets[0] if len(sets) == 1 else AddressSet.union_of(sets)
-        share_of_all = addresses.count() / whole
-        found.append(Blocked(_ref(by.place), by.action, addresses, share_of_all, by.answer))
+        addresses = AddressSet.union_of(sets)
+        found.append(
+            Blocked(
+                by.place.ref(addresses),
+                by.action,
+                addresses,
+                addresses.count() / whole,
+                by.answer,
+                by.hook,
+                by.place.count(addresses),
+                tuple(place.ref() for place in by.path),
+            )
+        )
     return tuple(sorted(found, key=lambda each: -each.share))
 
 
@@ -88,7 +129,7 @@ def _undecided(outcome: Outcome, undecided: AddressSet, space: AddressSet) -> tu
     whole = space.count()
     found = []
     for (reason, place), sets in by_reason.items():
-        ref = None if place is None else _ref(place)
+        ref = None if place is None else place.ref()
         addresses = AddressSet.union_of(sets)
         found.append(Undecided(reason, ref, addresses, addresses.count() / whole))
     return tuple(sorted(found, key=lambda each: -each.share))
@@ -103,11 +144,5 @@ def _arrivals(
         elsewhere = AddressSet.union_of(at for other, at in outcome.arrivals if other != port)
         certain = (addresses & passed) - elsewhere
         if port != asked and certain:
-            found.append(Arrival(port, _ref(place), certain, certain.share_of(space)))
+            found.append(Arrival(port, place.ref(), certain, certain.share_of(space)))
     return tuple(found)
-
-
-def _ref(place: Place) -> RuleRef:
-    if place.rule is None:
-        return place.table.policy_ref(place.chain)
-    return place.table.ref(place.chain, place.rule)

@@ -196,9 +196,9 @@ class Address(Match):
     def decide(self, view: View) -> Decision:
         if self.side is (view.asking_side if self.of_connection else view.far_side):
             return within(self.addresses)
-        if view.packet.translated:
+        if view.near_address is None:
             return undecided("the host's address was translated before")
-        return decided(view.local_address in self.addresses)
+        return decided(view.near_address in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +251,11 @@ class Interface(Match):
     prefix: bool = False
 
     def decide(self, view: View) -> Decision:
-        if not view.question.interface and self.name not in ("", "lo"):
-            return undecided("the interface with the default route is not known")
         name = view.interface_in if self.incoming else view.interface_out
+        if name is None and self.name in ("", "lo"):
+            return decided(self.prefix and not self.name)
+        if name is None:
+            return undecided("the interface that the packet takes is not known")
         return decided(name.startswith(self.name) if self.prefix else name == self.name)
 
 
@@ -323,7 +325,7 @@ class Answering(Match):
     """The packet goes from the connection's server to its client (``ctdir REPLY``)."""
 
     def decide(self, view: View) -> Decision:
-        return decided(view.packet.answer)
+        return decided(view.packet.answer and view.packet.tracking is not Tracking.NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +362,8 @@ class LocallySent(Match):
     """A socket of this host has sent the packet."""
 
     def decide(self, view: View) -> Decision:
+        if view.packet.onward:
+            return NEVER
         if view.packet.answer:
             return undecided(_NO_OWNER)
         return decided(view.question.direction is Direction.OUT)
@@ -391,8 +395,12 @@ class AddressType(Match):
     types: frozenset[str]
 
     def decide(self, view: View) -> Decision:
-        kind = "UNICAST" if self.side is view.far_side else "LOCAL"
+        kind = "LOCAL" if _is_local(self.side, view) else "UNICAST"
         return decided(kind in self.types)
+
+
+def _is_local(side: Side, view: View) -> bool:
+    return side is not view.far_side and not view.packet.onward
 
 
 _LOOKED_UP = frozenset({"LOCAL", "ANYCAST", "PROHIBIT", "UNREACHABLE"})
@@ -416,5 +424,5 @@ class Addrtype(Match):
         if self.types & _NOT_UNICAST:
             return NEVER
         if self.types & _LOOKED_UP:
-            return decided(self.side is not view.far_side and "LOCAL" in self.types)
+            return decided(_is_local(self.side, view) and "LOCAL" in self.types)
         return ALWAYS

@@ -6,11 +6,11 @@ import ipaddress
 from dataclasses import dataclass, replace
 
 from mailfix.firewall.matches import Decision, Match, Side, Tracking
+from mailfix.firewall.protocols import PROTOCOLS
 from mailfix.firewall.question import Direction, Question
-from mailfix.firewall.ruleset import Hook
+from mailfix.firewall.ruleset import CopyMark, ForgetMark, Hook, SetMark, Step, Untrack
 from mailfix.model import Family
 
-PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17}
 SYN, ACK = 0x02, 0x10
 
 
@@ -19,7 +19,9 @@ class Packet:
     """What rules may change on the packet, and whether it asks or answers.
 
     ``port`` is the server's. A mark of None is not known. ``translated``: the near address is
-    no longer the question's. ``answer`` is the second packet of the connection, SYN and ACK.
+    no longer the question's but ``target`` (None: not known), which with ``onward`` is another
+    host's. ``answer`` is the second packet of the connection, SYN and ACK; with ``orphaned``
+    nobody has tracked the first.
     """
 
     port: int
@@ -27,31 +29,84 @@ class Packet:
     mark: int | None = 0
     connection_mark: int | None = 0
     translated: bool = False
+    target: int | None = None
+    onward: bool = False
     answer: bool = False
+    orphaned: bool = False
 
     def answered(self) -> Packet:
-        """The answer to this packet as it sets out, when it has arrived in this condition.
-
-        The answer to a packet that was not tracked is INVALID to connection tracking, as would be
-        any SYN with ACK that belongs to no connection (net/netfilter/nf_conntrack_proto_tcp.c).
-        """
-        known = self.tracking.has_connection
+        """The answer to this packet as it sets out, when it has arrived in this condition."""
         return replace(
-            self, tracking=Tracking.NOT_YET if known else Tracking.INVALID, mark=0, answer=True
+            self,
+            tracking=Tracking.NOT_YET,
+            mark=0,
+            answer=True,
+            orphaned=not self.tracking.has_connection,
         )
+
+    def tracked(self, protocol: str) -> Packet:
+        """The packet as connection tracking leaves it, which does not look at exempted ones.
+
+        The answer to a packet that was not tracked belongs to no connection: a SYN with ACK is
+        INVALID then (net/netfilter/nf_conntrack_proto_tcp.c), a datagram a connection's first.
+        """
+        if self.tracking is not Tracking.NOT_YET:
+            return self
+        if not self.answer or (self.orphaned and protocol != "tcp"):
+            return replace(self, tracking=Tracking.NEW)
+        state = Tracking.INVALID if self.orphaned else Tracking.ESTABLISHED
+        return replace(self, tracking=state)
+
+    def changed(self, step: Step) -> Packet:
+        """The packet after a step that sets a mark or exempts it from tracking."""
+        if _of_connection(step) and not self.tracking.has_connection:
+            return self
+        match step:
+            case SetMark(value, mask, True):
+                mark = _marked(self.connection_mark, value, mask)
+                return replace(self, connection_mark=mark)
+            case SetMark(value, mask):
+                return replace(self, mark=_marked(self.mark, value, mask))
+            case ForgetMark(True):
+                return replace(self, connection_mark=None)
+            case ForgetMark():
+                return replace(self, mark=None)
+            case CopyMark(True):
+                return replace(self, connection_mark=self.mark)
+            case CopyMark():
+                return replace(self, mark=self.connection_mark)
+            case Untrack() if self.tracking in (Tracking.NOT_YET, Tracking.INVALID):
+                return replace(self, tracking=Tracking.UNTRACKED)
+        return self
+
+
+def _of_connection(step: Step) -> bool:
+    return isinstance(step, CopyMark) or (
+        isinstance(step, (SetMark, ForgetMark)) and step.connection
+    )
+
+
+def _marked(mark: int | None, value: int, mask: int) -> int | None:
+    if mask == 0xFFFFFFFF:
+        return value
+    return None if mark is None else (mark & ~mask & 0xFFFFFFFF) ^ value
 
 
 _SIDES = {
     Direction.IN: (Side.SOURCE, Side.DESTINATION),
     Direction.OUT: (Side.DESTINATION, Side.SOURCE),
 }
+_BEFORE_ROUTING = (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT)
+_LEAVING = (Hook.POSTROUTING, Hook.EGRESS)
 
 
 class View:
     """The packet at one hook. Remembers each match's decision, for rules share matches.
 
-    ``far_side`` is where the packet has the Internet's address, ``asking_side`` where the first
-    packet has it. ``server_side`` has one of ``ports``, the other side the client's.
+    ``far_side`` is where the packet has the Internet's address, ``asking_side`` where the
+    connection's first packet has it. ``near_address`` is on the other side, None where it is not
+    known. ``server_side`` has one of ``ports``, the other side the client's. An interface is ""
+    where there is none and None where it is not known.
     """
 
     __slots__ = (
@@ -61,7 +116,7 @@ class View:
         "interface_in",
         "interface_out",
         "ipv6",
-        "local_address",
+        "near_address",
         "packet",
         "ports",
         "protocol",
@@ -71,21 +126,21 @@ class View:
     )
 
     def __init__(self, question: Question, packet: Packet, hook: Hook) -> None:
-        sending = hook in (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS)
+        first_side, other_side = _SIDES[question.direction]
         self.question = question
         self.packet = packet
-        self.asking_side, other_side = _SIDES[question.direction]
-        self.far_side = other_side if packet.answer else self.asking_side
+        self.far_side = other_side if packet.answer else first_side
+        opens = packet.answer and packet.tracking is Tracking.NEW
+        self.asking_side = self.far_side if opens else first_side
         self.server_side = Side.SOURCE if packet.answer else Side.DESTINATION
-        self.interface_in = "" if sending else question.interface
-        self.interface_out = question.interface if sending else ""
+        self.interface_in, self.interface_out = _interfaces(question, packet, hook)
         self.ipv6 = question.family is Family.IPV6
-        self.local_address = int(ipaddress.ip_address(question.local_address.partition("%")[0]))
-        self.protocol = PROTOCOL_NUMBERS.get(question.protocol, -1)
+        restored = packet.answer and packet.translated and hook in _LEAVING
+        self.near_address = None if restored else _near_address(question, packet)
+        self.protocol = PROTOCOLS.get(question.protocol, -1)
         flags = SYN | ACK if packet.answer else SYN
         self.tcp_flags = flags if question.protocol == "tcp" else 0
-        leaving = packet.answer and hook in (Hook.POSTROUTING, Hook.EGRESS)
-        self.ports = {packet.port, question.port} if leaving else {packet.port}
+        self.ports = {packet.port, question.port} if restored else {packet.port}
         self._decisions: dict[int, Decision] = {}
 
     def decide(self, match: Match) -> Decision:
@@ -94,3 +149,20 @@ class View:
         if known is None:
             known = self._decisions[id(match)] = match.decide(self)
         return known
+
+
+def _interfaces(question: Question, packet: Packet, hook: Hook) -> tuple[str | None, str | None]:
+    """By which interfaces the packet comes in and goes out."""
+    outside = question.interface or None
+    inside: str | None = ""
+    if packet.onward and packet.target is not None:
+        inside = question.interface_to(packet.target) or None
+    from_outside = (question.direction is Direction.IN) is not packet.answer
+    comes, goes = (outside, inside) if from_outside else (inside, outside)
+    return comes, "" if hook in _BEFORE_ROUTING else goes
+
+
+def _near_address(question: Question, packet: Packet) -> int | None:
+    if packet.translated:
+        return packet.target
+    return int(ipaddress.ip_address(question.local_address.partition("%")[0]))

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailfix.firewall.matches import Match
 from mailfix.model import Family
+
+if TYPE_CHECKING:
+    from mailfix.firewall.segments import Segments
 
 
 class Backend(StrEnum):
@@ -129,6 +133,14 @@ class Translate:
 
 
 @dataclass(frozen=True, slots=True)
+class SendOn:
+    """Accepted with the destination translated (DNAT); a part that stays is None."""
+
+    address: int | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SetMark:
     """mark = (mark & ~mask) ^ value; on the connection's mark with ``connection``."""
 
@@ -172,6 +184,7 @@ Verb: TypeAlias = (
     | Uncertain
     | Elsewhere
     | Translate
+    | SendOn
     | SetMark
     | ForgetMark
     | CopyMark
@@ -202,11 +215,18 @@ class BaseChain:
     devices: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chain:
     name: str
     rules: tuple[Rule, ...]
     base: BaseChain | None = None
+
+    @cached_property
+    def segments(self) -> Segments:
+        """The rules as packets meet them; made once for all questions."""
+        from mailfix.firewall.segments import Segments
+
+        return Segments(self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +278,15 @@ class Ruleset:
 
     tables: tuple[Table, ...] = ()
     gaps: tuple[Gap, ...] = ()
+
+    def place_of(self, ref: RuleRef) -> tuple[Table, Chain, Rule | None]:
+        """The table, the chain and the rule (None: the policy) that ``ref`` names.
+
+        Raises:
+            LookupError: there is no such rule.
+        """
+        for table in self.tables:
+            if (table.backend, table.family, table.name) == (ref.backend, ref.family, ref.table):
+                chain = table.chains[ref.chain]
+                return table, chain, chain.rules[ref.position - 1] if ref.position else None
+        raise LookupError(f"there is no table {ref.table}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.question import Question
-from mailfix.firewall.ruleset import RuleRef
+from mailfix.firewall.ruleset import Hook, RuleRef
 
 BAN_SHARE = 0.001
 """A rule that blocks less of the Internet than this is a ban: 3.7 million IPv4 addresses."""
@@ -16,7 +16,9 @@ BAN_SHARE = 0.001
 class Blocked:
     """What one rule (or policy) blocks, and how: ``action`` is DROP, REJECT, TARPIT...
 
-    With ``answer`` it stops the answers to first packets that have passed.
+    With ``answer`` it stops the answers to first packets that have passed. It may be the first of
+    several ``rules`` in a row that differ in their addresses only. ``path`` are the rules that
+    sent the packets into its chain, the base chain's first.
     """
 
     rule: RuleRef
@@ -24,6 +26,9 @@ class Blocked:
     addresses: AddressSet
     share: float
     answer: bool = False
+    hook: Hook = Hook.INPUT
+    rules: int = 1
+    path: tuple[RuleRef, ...] = ()
 
     @property
     def is_ban(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FREE_TEXT = frozenset(
     {
@@ -40,11 +40,11 @@ _SHORT = {
 }
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ESCAPE = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option with its values; ``negated`` by a ``!`` before it or before its value."""
 
     name: str
@@ -64,9 +64,14 @@ def words(line: str) -> list[str]:
     if '"' not in line:
         return line.split()
     return [
-        _ESCAPE.sub(r"\1", quoted) if plain is None else plain
-        for quoted, plain in (found.groups() for found in _WORD.finditer(line))
+        plain or (_ESCAPE.sub(r"\1", quoted) if "\\" in quoted else quoted)
+        for quoted, plain in _WORD.findall(line)
     ]
+
+
+def is_cut_in_quotes(line: str) -> bool:
+    """Whether a text in double quotes goes on in the next line, as a comment with a newline."""
+    return '"' in line and '"' in _QUOTED.sub("", line)
 
 
 def options(line: str) -> list[Option]:
@@ -77,9 +82,10 @@ def options(line: str) -> list[Option]:
     """
     found: list[Option] = []
     tokens = words(line)
+    end = len(tokens)
     negated = False
     at = 0
-    while at < len(tokens):
+    while at < end:
         token = tokens[at]
         at += 1
         if token == "!":
@@ -88,24 +94,25 @@ def options(line: str) -> list[Option]:
         if token[:1] != "-":
             raise ValueError(f"{token!r} belongs to no option")
         name = _SHORT.get(token, token)
-        values, at, inner = _values(tokens, at, name)
+        values, at, inner = _values(tokens, at, end, name)
         found.append(Option(name, values, negated or inner))
         negated = False
     return found
 
 
-def _values(tokens: list[str], at: int, name: str) -> tuple[tuple[str, ...], int, bool]:
+def _values(
+    tokens: list[str], at: int, end: int, name: str
+) -> tuple[tuple[str, ...], int, bool]:
     """An option's values, where the next option starts, and whether a ``!`` stood between.
 
     ``--option ! value`` is how iptables before 1.4.3 wrote a negation.
     """
-    negated = False
-    if at + 1 < len(tokens) and tokens[at] == "!" and tokens[at + 1][:1] != "-":
-        negated = True
+    negated = at + 1 < end and tokens[at] == "!" and tokens[at + 1][:1] != "-"
+    if negated:
         at += 1
     if name in FREE_TEXT:
         return tuple(tokens[at : at + 1]), at + 1, negated
     start = at
-    while at < len(tokens) and tokens[at][:1] != "-" and tokens[at] != "!":
+    while at < end and tokens[at][:1] != "-" and tokens[at] != "!":
         at += 1
     return tuple(tokens[start:at]), at, negated

@@ -7,11 +7,12 @@ damage to a table makes every base chain of it uncertain from its first rule on.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from mailfix.firewall.iptables.matches import Modules, general
-from mailfix.firewall.iptables.options import Option, options
+from mailfix.firewall.iptables.options import Option, is_cut_in_quotes, options
 from mailfix.firewall.iptables.targets import read_target
 from mailfix.firewall.matches import Address, Match, Side, conditions
 from mailfix.firewall.protocols import address_and_mask
@@ -59,18 +60,23 @@ _PRIORITIES = {
 """NF_IP_PRI_RAW and the like of linux/netfilter_ipv4.h."""
 
 _COUNTERS = re.compile(r"\[\d+:\d+\] ")
-_RULE = re.compile(r"-A (\S+)(?: -s ([0-9a-fA-F.:]+(?:/[0-9.]+)?))?(?: (.*))?$")
+_SOURCE = re.compile(r"-s ([0-9a-fA-F.:/]+)(?: |$)")
 _INCOMPATIBLE = re.compile(r"# Table `(.*)' is incompatible, use 'nft' tool\.")
 _LEGACY_PRESENT = "# Warning: iptables-legacy tables present"
 
 
+Shape: TypeAlias = tuple[tuple[Step, ...], str | None]
+"""A rule's steps and its comment."""
+
+
 @dataclass(slots=True)
 class _OpenTable:
-    """A table while its lines are being read."""
+    """A table while its lines are being read; ``shapes`` are what its rules ask by their text."""
 
     name: str
     policies: dict[str, str] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
     damage: str = ""
     complete: bool = False
 
@@ -81,12 +87,32 @@ class _Reading:
     modules: Modules
     tables: list[_OpenTable] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
-    known_steps: dict[tuple[str, str], tuple[Step, ...]] = field(default_factory=dict)
+    asked: dict[tuple[str, tuple[Option, ...]], tuple[Match, ...] | None] = field(
+        default_factory=dict
+    )
 
     def gap(self, reason: str) -> None:
         gap = Gap(self.dump.backend, self.dump.family, reason)
         if gap not in self.gaps:
             self.gaps.append(gap)
+
+    def general(self, option: Option) -> tuple[Match, ...] | None:
+        """What an option that every rule may have asks; None for one that is no match."""
+        return self._conditions("", (option,), lambda: general(option))
+
+    def extension(self, module: str, own: tuple[Option, ...]) -> tuple[Match, ...]:
+        """What an extension asks with these options."""
+        return self._conditions(module, own, lambda: self.modules.read(module, own)) or ()
+
+    def _conditions(
+        self, module: str, own: tuple[Option, ...], read: Callable[[], Match | None]
+    ) -> tuple[Match, ...] | None:
+        """The same options are read once: many rules differ in one of them only."""
+        key = (module, own)
+        if key not in self.asked:
+            match = read()
+            self.asked[key] = None if match is None else tuple(conditions([match]))
+        return self.asked[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +130,14 @@ def read_save(dump: Dump, modules: Modules) -> SavedTables:
     reading = _Reading(dump, modules)
     incompatible: list[str] = []
     legacy_present = False
-    for line in dump.text.splitlines():
-        if line.startswith("#"):
+    for line in dump.text.split("\n"):
+        if line[:1] == "#":
             found = _INCOMPATIBLE.match(line)
             if found:
                 incompatible.append(found[1])
             legacy_present = legacy_present or line.startswith(_LEGACY_PRESENT)
         elif line and not line.isspace():
-            _read_line(reading, line.strip(" "))
+            _read_line(reading, line.strip(" \r"))
     return SavedTables(
         tuple(_closed(table, reading) for table in reading.tables),
         tuple(reading.gaps),
@@ -122,16 +148,16 @@ def read_save(dump: Dump, modules: Modules) -> SavedTables:
 
 def _read_line(reading: _Reading, line: str) -> None:
     table = reading.tables[-1] if reading.tables else None
-    if line.startswith("*"):
+    if line[:1] == "*":
         reading.tables.append(_OpenTable(line[1:].strip()))
     elif table is None or table.complete:
         reading.gap("the dump holds lines that belong to no table")
     elif line == "COMMIT":
         table.complete = True
-    elif line.startswith(":"):
+    elif line[:1] == ":":
         _read_chain(table, line)
     else:
-        _read_rule(reading, table, _COUNTERS.sub("", line, count=1))
+        _read_rule(reading, table, _COUNTERS.sub("", line, count=1) if line[:1] == "[" else line)
 
 
 def _read_chain(table: _OpenTable, line: str) -> None:
@@ -144,43 +170,40 @@ def _read_chain(table: _OpenTable, line: str) -> None:
 
 
 def _read_rule(reading: _Reading, table: _OpenTable, line: str) -> None:
-    found = _RULE.match(line) if len(line) <= MAX_RULE_LENGTH else None
-    chain = found[1] if found else line[3:].split(" ", 1)[0]
-    if not line.startswith("-A ") or chain not in table.rules:
+    append, _, of_chain = line.partition(" ")
+    chain, _, asked = of_chain.partition(" ")
+    rules = table.rules.get(chain)
+    if append != "-A" or rules is None or is_cut_in_quotes(line):
         table.damage = table.damage or "the dump holds a line that is not understood"
         return
-    rules = table.rules[chain]
-    steps, comment = _rule_steps(reading, table, found)
+    steps, comment = _rule_steps(reading, table, asked)
     rules.append(Rule(len(rules) + 1, line, steps, None, comment))
 
 
-def _rule_steps(
-    reading: _Reading, table: _OpenTable, found: re.Match[str] | None
-) -> tuple[tuple[Step, ...], str | None]:
+def _rule_steps(reading: _Reading, table: _OpenTable, asked: str) -> Shape:
     """A rule's steps. Rules that differ in their source only share all but the first step."""
-    if found is None:
+    if len(asked) > MAX_RULE_LENGTH:
         return (Uncertain("the rule is too long to be read"),), None
-    source, rest = found[2], found[3] or ""
+    found = _SOURCE.match(asked)
+    rest = asked if found is None else asked[found.end() :]
     try:
-        key = (table.name, rest)
-        steps = reading.known_steps.get(key)
-        if steps is None:
-            steps = _steps(reading.modules, table, options(rest))
-            reading.known_steps[key] = steps
-        if source is not None:
-            steps = (Address(Side.SOURCE, address_and_mask(source)), *steps)
+        shape = table.shapes.get(rest)
+        if shape is None:
+            shape = table.shapes[rest] = _shape(reading, table, options(rest))
+        if found is None:
+            return shape
+        steps, comment = shape
+        return (Address(Side.SOURCE, address_and_mask(found[1])), *steps), comment
     except (ValueError, KeyError, OverflowError) as problem:
         return (Uncertain(f"the rule is not understood: {problem}"),), None
-    return steps, _comment(rest)
 
 
-def _comment(line: str) -> str | None:
-    if "--comment" not in line:
-        return None
-    return next((option.values[0] for option in options(line) if option.name == "--comment"), None)
+def _shape(reading: _Reading, table: _OpenTable, found: Sequence[Option]) -> Shape:
+    comments = (each.value for each in found if each.name == "--comment" and each.values)
+    return _steps(reading, table, found), next(comments, None)
 
 
-def _steps(modules: Modules, table: _OpenTable, found: Sequence[Option]) -> tuple[Step, ...]:
+def _steps(reading: _Reading, table: _OpenTable, found: Sequence[Option]) -> tuple[Step, ...]:
     """The matches in order, and what the target does.
 
     Raises:
@@ -193,31 +216,30 @@ def _steps(modules: Modules, table: _OpenTable, found: Sequence[Option]) -> tupl
     while at < len(found):
         option = found[at]
         at += 1
-        match = general(option)
-        if match is not None:
-            matches.append(match)
+        asked = reading.general(option)
+        if asked is not None:
+            matches += asked
             protocol = option.value if option.name == "--protocol" else protocol
             continue
         own, at = _own_options(found, at)
         if option.name == "--match":
-            matches.append(modules.read(option.value, own))
+            matches += reading.extension(option.value, own)
         elif option.name in ("--jump", "--goto"):
             if at < len(found) or verb is not None:
                 raise ValueError(f"{found[min(at, len(found) - 1)].name} stands after the target")
             verb = _verb(table, option, own)
         else:
-            matches.append(modules.read(protocol, [option, *own]))
-    steps: tuple[Step, ...] = tuple(conditions(matches))
+            matches += reading.extension(protocol, (option, *own))
+    steps: tuple[Step, ...] = tuple(dict.fromkeys(matches))
     return steps if verb is None else (*steps, verb)
 
 
-def _own_options(found: Sequence[Option], at: int) -> tuple[list[Option], int]:
+def _own_options(found: Sequence[Option], at: int) -> tuple[tuple[Option, ...], int]:
     """The options up to the next general one: they belong to the extension before them."""
-    own: list[Option] = []
+    start = at
     while at < len(found) and found[at].name not in _GENERAL_NAMES:
-        own.append(found[at])
         at += 1
-    return own, at
+    return tuple(found[start:at]), at
 
 
 _GENERAL_NAMES = frozenset(

@@ -1,0 +1,124 @@
+"""What becomes of packets on their way: the fates that addresses may have, and who decided them.
+
+An address may have several fates: it passes if all of them are to pass, it is blocked if all of
+them are to be blocked, and otherwise it is undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mailfix.firewall.addresses import AddressSet
+from mailfix.firewall.packet import Packet
+from mailfix.firewall.ruleset import Chain, Hook, Rule, RuleRef, Table
+from mailfix.firewall.segments import Item, Run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A rule, a run of like rules or (None) the policy; compared by identity, which is fast."""
+
+    table: Table
+    chain: Chain
+    item: Item | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self.chain is other.chain and self.item is other.item
+
+    def __hash__(self) -> int:
+        return hash((id(self.chain), id(self.item)))
+
+    def ref(self, addresses: AddressSet | None = None) -> RuleRef:
+        """The policy, the rule, or the first rule of a run that concerns ``addresses``."""
+        item = self.item
+        if isinstance(item, Run):
+            item = self._concerned(item, addresses)[0]
+        return self.table.ref(self.chain, item) if item else self.table.policy_ref(self.chain)
+
+    def count(self, addresses: AddressSet) -> int:
+        """How many rules concern ``addresses``; a policy is one."""
+        return len(self._concerned(self.item, addresses)) if isinstance(self.item, Run) else 1
+
+    @staticmethod
+    def _concerned(run: Run, addresses: AddressSet | None) -> Sequence[Rule]:
+        return run.rules if addresses is None else run.concerned(addresses)
+
+
+class Flows:
+    """Address sets by the packet's condition."""
+
+    __slots__ = ("_sets",)
+
+    def __init__(self) -> None:
+        self._sets: dict[Packet, list[AddressSet]] = {}
+
+    def add(self, packet: Packet, addresses: AddressSet) -> None:
+        if addresses:
+            self._sets.setdefault(packet, []).append(addresses)
+
+    def __bool__(self) -> bool:
+        return bool(self._sets)
+
+    def __iter__(self) -> Iterator[tuple[Packet, AddressSet]]:
+        for packet, sets in self._sets.items():
+            yield packet, AddressSet.union_of(sets)
+
+    def changed(self, change: Callable[[Packet], Packet]) -> Flows:
+        """The same addresses, each packet changed."""
+        changed = Flows()
+        for packet, sets in self._sets.items():
+            for addresses in sets:
+                changed.add(change(packet), addresses)
+        return changed
+
+    def parted(self, holds: Callable[[Packet], bool]) -> tuple[Flows, Flows]:
+        """The packets for which ``holds`` does, and the others."""
+        those, others = Flows(), Flows()
+        for packet, sets in self._sets.items():
+            part = those if holds(packet) else others
+            part._sets[packet] = sets
+        return those, others
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """What stopped a packet, by ``action``, on which hook, and whether the packet was an answer.
+
+    ``path`` are the rules that sent it into the chain, the base chain's first.
+    """
+
+    place: Place
+    action: str
+    hook: Hook
+    answer: bool
+    path: tuple[Place, ...] = field(default=(), compare=False)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The fates that addresses may have. ``blocks`` and ``doubts`` are in the packet's order.
+
+    ``redirects`` tell which rule sends on to which port of the host; ``arrivals`` at which of its
+    ports first packets arrive.
+    """
+
+    passes: list[AddressSet] = field(default_factory=list)
+    blocks: list[tuple[Blocking, AddressSet]] = field(default_factory=list)
+    may_be_blocked: list[AddressSet] = field(default_factory=list)
+    doubts: list[tuple[str, Place | None, AddressSet]] = field(default_factory=list)
+    redirects: list[tuple[Place, int, AddressSet]] = field(default_factory=list)
+    arrivals: list[tuple[int, AddressSet]] = field(default_factory=list)
+
+    def size(self) -> int:
+        """Grows with everything that is recorded."""
+        return len(self.passes) + len(self.blocks) + len(self.may_be_blocked) + len(self.doubts)
+
+    def doubt(self, reason: str, place: Place | None, addresses: AddressSet) -> None:
+        self.doubts.append((reason, place, addresses))
+
+    def may_pass_or_not(self, reason: str, place: Place | None, addresses: AddressSet) -> None:
+        """The end of what can be followed."""
+        self.passes.append(addresses)
+        self.may_be_blocked.append(addresses)
+        self.doubt(reason, place, addresses)
