@@ -82,8 +82,8 @@ def _through_hook(inquiry: Inquiry, hook: Hook, flows: Flows) -> Flows:
     _mind_the_gaps(inquiry)
     protocol = inquiry.question.protocol
     tracked = hook not in _TRACKING
-    for priority, group in groupby(_base_chains(inquiry, hook), lambda each: each[2].priority):
-        if not tracked and priority > CONNTRACK_PRIORITY:
+    for turn, group in groupby(_base_chains(inquiry, hook), lambda each: each[2].turn):
+        if not tracked and turn > CONNTRACK_PRIORITY:
             flows = flows.changed(lambda packet: packet.tracked(protocol))
             tracked = True
         chains = list(group)
@@ -112,7 +112,12 @@ def _base_chains(inquiry: Inquiry, hook: Hook) -> list[tuple[Table, Chain, BaseC
         for chain in table.chains.values()
         if chain.base is not None and chain.base.hook is hook
     ]
-    return sorted(found, key=lambda each: (each[2].priority, _BACKEND_ORDER[each[0].backend]))
+    return sorted(found, key=_by_turn)
+
+
+def _by_turn(found: tuple[Table, Chain, BaseChain]) -> tuple[int, int, int]:
+    table, _, base = found
+    return base.turn, base.priority, _BACKEND_ORDER[table.backend]
 
 
 def _unmarked(packet: Packet) -> Packet:

@@ -21,14 +21,24 @@ class TooMuchEffort(Exception):
 
 
 class Inquiry:
-    """A question about a ruleset; ``space`` holds the far addresses that it is about."""
+    """A question about a ruleset.
+
+    ``space`` holds the far addresses that it is about, ``asked`` the ports of all questions that
+    shall share the work.
+    """
 
     def __init__(
-        self, ruleset: Ruleset, question: Question, space: AddressSet, trace: Trace | None = None
+        self,
+        ruleset: Ruleset,
+        question: Question,
+        space: AddressSet,
+        asked: frozenset[int] = frozenset(),
+        trace: Trace | None = None,
     ) -> None:
         self.ruleset = ruleset
         self.question = question
         self.space = space
+        self.asked = asked | {question.port}
         self.trace = trace
         self.outcome = Outcome()
         self.own_addresses = own_addresses(question)

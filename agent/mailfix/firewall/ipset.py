@@ -24,6 +24,8 @@ from mailfix.firewall.matches import (
 )
 from mailfix.firewall.protocols import number, port_range, protocol
 
+FULL_MASK = "0xffffffff"
+
 _WITH_PORTS = frozenset({6, 17, 132, 136})
 """TCP, UDP, SCTP, UDP-Lite; an element of another protocol has a type or nothing for a port."""
 
@@ -40,11 +42,13 @@ class Element:
 class IpSet:
     """A set as saved: ``kind`` such as ``hash:ip,port``, and its elements without their options.
 
-    ``netmask`` is the prefix length that elements and packets are cut to, "" for none.
+    ``netmask`` is the prefix length that elements and packets are cut to, "" for none, and
+    ``markmask`` what of a packet's mark is looked at.
     """
 
     kind: str
     netmask: str = ""
+    markmask: str = FULL_MASK
     elements: list[Element] = field(default_factory=list)
     damage: str = ""
 
@@ -56,12 +60,14 @@ def read_ipsets(text: str) -> dict[str, IpSet]:
         found = words(line)
         match found:
             case ["create", name, kind, *settings]:
-                sets[name] = IpSet(kind, _setting(settings, "netmask"))
+                mask = _setting(settings, "markmask") or FULL_MASK
+                sets[name] = IpSet(kind, _setting(settings, "netmask"), mask)
                 if "bitmask" in settings:
                     sets[name].damage = f"the bitmask of set {name!r} is not understood"
             case ["add", name, element, *settings] if name in sets:
-                parts = tuple(element.split(","))
-                sets[name].elements.append(Element(parts, _is_exception(settings)))
+                wildcard = "+" if _has(settings, "wildcard") else ""
+                parts = tuple(f"{element}{wildcard}".split(","))
+                sets[name].elements.append(Element(parts, _has(settings, "nomatch")))
             case []:
                 pass
             case _:
@@ -74,18 +80,24 @@ def _setting(settings: list[str], name: str) -> str:
     return settings[settings.index(name) + 1] if name in settings[:-1] else ""
 
 
-def _is_exception(settings: list[str]) -> bool:
-    """Whether ``nomatch`` is among an element's settings and not the text of its comment."""
+def _has(settings: list[str], flag: str) -> bool:
+    """Whether ``flag`` is among an element's settings and not the text of its comment."""
     before = ""
     for word in settings:
-        if word == "nomatch" and before != "comment":
+        if word == flag and before != "comment":
             return True
         before = word
     return False
 
 
-def set_match(sets: Mapping[str, IpSet], name: str, sides: Sequence[Side]) -> Match:
-    """Whether the packet, seen from ``sides``, is in the set."""
+def set_match(
+    sets: Mapping[str, IpSet], name: str, sides: Sequence[Side], exceptions: bool = False
+) -> Match:
+    """Whether the packet, seen from ``sides``, is in the set.
+
+    With ``exceptions`` whether it is what the set makes an exception of (``--return-nomatch``,
+    which means nothing to sets that cannot have any).
+    """
     found = sets.get(name)
     if found is None:
         return Undecidable(f"the set {name!r} is not known")
@@ -93,44 +105,53 @@ def set_match(sets: Mapping[str, IpSet], name: str, sides: Sequence[Side]) -> Ma
         return Undecidable(found.damage)
     try:
         if found.kind == "list:set":
-            return _list_match(sets, found, sides)
-        return _elements_match(found, sides)
+            return _list_match(sets, found, sides, exceptions)
+        return _elements_match(found, sides, exceptions)
     except (ValueError, KeyError, IndexError) as problem:
         return Undecidable(f"the set {name!r} is not understood: {problem}")
 
 
-def _list_match(sets: Mapping[str, IpSet], found: IpSet, sides: Sequence[Side]) -> Match:
+def _list_match(
+    sets: Mapping[str, IpSet], found: IpSet, sides: Sequence[Side], exceptions: bool
+) -> Match:
     """A list holds sets, never lists."""
     members = [element.parts[0] for element in found.elements]
     if any(name in sets and sets[name].kind == "list:set" for name in members):
         raise ValueError("a list in a list")
-    return AnyOf(tuple(set_match(sets, name, sides) for name in members))
+    return AnyOf(tuple(set_match(sets, name, sides, exceptions) for name in members))
 
 
-def _elements_match(found: IpSet, sides: Sequence[Side]) -> Match:
+def _elements_match(found: IpSet, sides: Sequence[Side], exceptions: bool) -> Match:
     method, _, fields = found.kind.partition(":")
     names = fields.split(",")
-    if method not in ("hash", "bitmap") or len(names) > len(sides):
-        raise ValueError(f"type {found.kind} with {len(sides)} directions")
-    if any(element.exception for element in found.elements):
-        return _with_exceptions(found, names, sides)
+    if method not in ("hash", "bitmap"):
+        raise ValueError(f"type {found.kind}")
+    if len(names) > len(sides):
+        return Constant(False)
+    can_have_exceptions = "net" in names
+    if can_have_exceptions and (exceptions or any(each.exception for each in found.elements)):
+        return _with_exceptions(found, names, sides, exceptions)
     if names in (["ip"], ["net"]):
         parts = (_addresses(each.parts[0], found.netmask) for each in found.elements)
         return Address(sides[0], AddressSet.union_of(parts))
     if found.netmask:
         raise ValueError("a netmask in a set of more than addresses")
-    return AnyOf(tuple(_element(element, names, sides) for element in found.elements))
+    return AnyOf(tuple(_element(found, element, names, sides) for element in found.elements))
 
 
-def _with_exceptions(found: IpSet, names: list[str], sides: Sequence[Side]) -> Match:
-    """The most specific network decides (``nomatch``); known for one network per element."""
-    if names[0] != "net" or "net" in names[1:]:
-        raise ValueError("nomatch in a set of more than one network")
-    by_length: dict[tuple[int, bool], list[Match]] = {}
+def _with_exceptions(
+    found: IpSet, names: list[str], sides: Sequence[Side], exceptions: bool
+) -> Match:
+    """The most specific network decides (``nomatch``); of two networks first the first."""
+    by_length: dict[tuple[tuple[int, ...], bool], list[Match]] = {}
     for element in found.elements:
-        length = ipaddress.ip_network(element.parts[0], strict=False).prefixlen
-        layer = by_length.setdefault((length, not element.exception), [])
-        layer.append(_element(element, names, sides))
+        lengths = tuple(
+            ipaddress.ip_network(text, strict=False).prefixlen
+            for name, text in zip(names, element.parts, strict=True)
+            if name == "net"
+        )
+        layer = by_length.setdefault((lengths, element.exception is exceptions), [])
+        layer.append(_element(found, element, names, sides))
     return Exceptions(
         tuple(
             (inside, AnyOf(tuple(matches)))
@@ -146,12 +167,12 @@ def _addresses(text: str, netmask: str = "") -> AddressSet:
     return AddressSet.network(f"{text}/{netmask}" if netmask and "/" not in text else text)
 
 
-def _element(element: Element, names: list[str], sides: Sequence[Side]) -> Match:
+def _element(found: IpSet, element: Element, names: list[str], sides: Sequence[Side]) -> Match:
     if len(element.parts) != len(names):
         raise ValueError(f"an element has {len(element.parts)} parts")
     return AllOf(
         tuple(
-            _FIELDS[name](value, side)
+            _mark(found, value) if name == "mark" else _FIELDS[name](value, side)
             for name, value, side in zip(names, element.parts, sides, strict=False)
         )
     )
@@ -179,8 +200,8 @@ def _interface(text: str, side: Side) -> Match:
     return Interface(side is Side.SOURCE, text.removesuffix("+"), text.endswith("+"))
 
 
-def _mark(text: str, side: Side) -> Match:
-    return Mark(number(text), 0xFFFFFFFF)
+def _mark(found: IpSet, text: str) -> Match:
+    return Mark(number(text), number(found.markmask))
 
 
 _FIELDS: Mapping[str, Callable[[str, Side], Match]] = {
@@ -188,6 +209,5 @@ _FIELDS: Mapping[str, Callable[[str, Side], Match]] = {
     "net": _address,
     "port": _port,
     "iface": _interface,
-    "mark": _mark,
     "mac": lambda text, side: Undecidable("the sender's MAC address is not known"),
 }

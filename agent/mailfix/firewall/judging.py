@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import TypeAlias
 
 from mailfix.firewall import hooks
 from mailfix.firewall.addresses import AddressSet, share_out
@@ -15,20 +17,29 @@ from mailfix.firewall.trace import Trace
 from mailfix.firewall.verdict import Arrival, Blocked, Undecided, Verdict
 from mailfix.model import Family
 
+SHORTEST_LIST = 16
+"""Rules on single addresses in one chain; fewer are told one by one."""
+
 
 def judge(
-    ruleset: Ruleset, question: Question, *, with_answer: bool = True, trace: Trace | None = None
+    ruleset: Ruleset,
+    question: Question,
+    *,
+    with_answer: bool = True,
+    asked: frozenset[int] = frozenset(),
+    trace: Trace | None = None,
 ) -> Verdict:
     """What becomes of a new connection from (or to) every address that the question is about.
 
     It passes if its first packet arrives and the answer to that comes back; only the first packet
-    is judged without ``with_answer``. ``trace`` takes note of the way.
+    is judged without ``with_answer``. ``asked`` are the ports of all questions that will be put to
+    this ruleset, so that they share the work. ``trace`` takes note of the way.
 
     Raises:
         ValueError: ``question`` holds no valid address.
     """
     space = _space(question.family, own_addresses(question), question.far)
-    inquiry = Inquiry(ruleset, question, space, trace)
+    inquiry = Inquiry(ruleset, question, space, asked, trace)
     try:
         arrived = hooks.ask(inquiry)
         if with_answer:
@@ -97,27 +108,51 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
     shares = [addresses for _, addresses in later_first]
     if outcome.doubts:
         shares, _ = share_out(blocked, shares)
-    by_rule: dict[Blocking, list[AddressSet]] = {}
+    by_rule: dict[object, list[tuple[Blocking, AddressSet]]] = {}
     for (blocking, _), share in zip(later_first, shares, strict=True):
         if share:
-            by_rule.setdefault(blocking, []).append(share)
+            by_rule.setdefault(blocking.key, []).append((blocking, share))
     whole = space.count()
-    found = []
-    for by, sets in by_rule.items():
-        addresses = AddressSet.union_of(sets)
-        found.append(
-            Blocked(
-                by.place.ref(addresses),
-                by.action,
-                addresses,
-                addresses.count() / whole,
-                by.answer,
-                by.hook,
-                by.place.count(addresses),
-                tuple(place.ref() for place in by.path),
-            )
-        )
+    found = [_told(group, whole) for group in _with_lists(by_rule.values())]
     return tuple(sorted(found, key=lambda each: -each.share))
+
+
+Blocks: TypeAlias = list[tuple[Blocking, AddressSet]]
+
+
+def _with_lists(by_rule: Iterable[Blocks]) -> Iterable[Blocks]:
+    """Many single addresses blocked in one chain are one list, told as one."""
+    groups: list[Blocks] = []
+    lists: dict[object, list[Blocks]] = {}
+    for blocks in by_rule:
+        blocking, _ = blocks[0]
+        if blocking.place.is_single:
+            lists.setdefault(blocking.key_of_list, []).append(blocks)
+        else:
+            groups.append(blocks)
+    for singles in lists.values():
+        if len(singles) < SHORTEST_LIST:
+            groups += singles
+        else:
+            groups.append([each for blocks in reversed(singles) for each in blocks])
+    return groups
+
+
+def _told(blocks: Blocks, whole: int) -> Blocked:
+    first, share = blocks[0]
+    addresses = AddressSet.union_of(each for _, each in blocks)
+    places = tuple(dict.fromkeys(blocking.place for blocking, _ in blocks))
+    return Blocked(
+        first.place.ref(addresses if len(places) == 1 else share),
+        first.action,
+        addresses,
+        addresses.count() / whole if whole else 0.0,
+        first.answer,
+        first.hook,
+        first.place.count(addresses) if len(places) == 1 else len(places),
+        tuple(place.ref() for place in first.path),
+        places,
+    )
 
 
 def _undecided(outcome: Outcome, undecided: AddressSet, space: AddressSet) -> tuple[Undecided, ...]:

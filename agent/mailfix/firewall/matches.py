@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailfix.firewall.addresses import EVERYWHERE, NOWHERE, AddressSet
 from mailfix.firewall.question import Direction
@@ -95,6 +95,10 @@ class Match:
         raise NotImplementedError
 
 
+Span: TypeAlias = tuple[int, int]
+"""The first and the last of a range of numbers."""
+
+
 class Side(StrEnum):
     SOURCE = "source"
     DESTINATION = "destination"
@@ -151,6 +155,12 @@ def one_of(matches: Iterable[Match]) -> Match:
     """AnyOf, or the match itself where there is only one."""
     found = tuple(matches)
     return found[0] if len(found) == 1 else AnyOf(found)
+
+
+def all_of(matches: Iterable[Match]) -> Match:
+    """AllOf, or the match itself where there is only one."""
+    found = tuple(matches)
+    return found[0] if len(found) == 1 else AllOf(found)
 
 
 def conditions(matches: Iterable[Match]) -> Iterator[Match]:
@@ -230,13 +240,46 @@ class Ports(Match):
         if self.side is view.server_side:
             held = {any(low <= port <= high for low, high in self.ranges) for port in view.ports}
             return decided(held.pop()) if len(held) == 1 else undecided(_TRANSLATED_BACK)
-        low, high = view.question.ephemeral
-        covered = AddressSet.of(self.ranges) & AddressSet.of([(low, high)])
-        if not covered:
-            return NEVER
-        if covered.count() == high - low + 1:
-            return ALWAYS
-        return undecided("it depends on the client's port")
+        return anywhere_in(view.question.ephemeral, self.ranges, "it depends on the client's port")
+
+
+def anywhere_in(span: Span, ranges: tuple[Span, ...], reason: str) -> Decision:
+    """Whether a number from ``span``, which nobody knows more closely, is in ``ranges``."""
+    low, high = span
+    covered = AddressSet.of(ranges) & AddressSet.of([span])
+    if not covered:
+        return NEVER
+    return ALWAYS if covered.count() == high - low + 1 else undecided(reason)
+
+
+class Quantity(StrEnum):
+    """What a sender chooses within bounds: the packet's length in bytes, and its hop limit."""
+
+    LENGTH = "length"
+    HOPS = "hop limit"
+
+    def span(self, view: View) -> Span:
+        """The least and the most that it can be.
+
+        A SYN is its headers with 60 bytes of options at most (a frame may pad or prefix it); a
+        packet from the Internet has passed a router, so that its hop limit is below 255.
+        """
+        if self is Quantity.HOPS:
+            return (1, 254 if view.far_side is Side.SOURCE else 255)
+        headers = 40 if view.ipv6 else 20
+        return (headers + 20, headers + 120) if view.protocol == 6 else (headers + 8, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Match):
+    """What the sender chooses is in one of these ranges, both ends included."""
+
+    quantity: Quantity
+    ranges: tuple[tuple[int, int], ...]
+
+    def decide(self, view: View) -> Decision:
+        reason = f"the {self.quantity} of the packet is not known"
+        return anywhere_in(self.quantity.span(view), self.ranges, reason)
 
 
 _TRANSLATED_BACK = "the port of an answer is translated back on its way"

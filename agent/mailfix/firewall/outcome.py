@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.packet import Packet
 from mailfix.firewall.ruleset import Chain, Hook, Rule, RuleRef, Table
-from mailfix.firewall.segments import Item, Run
+from mailfix.firewall.segments import Item, Run, Single
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """A rule, a run of like rules or (None) the policy; compared by identity, which is fast."""
 
-    table: Table
-    chain: Chain
-    item: Item | None
+    __slots__ = ("chain", "item", "table")
+
+    def __init__(self, table: Table, chain: Chain, item: Item | None) -> None:
+        self.table = table
+        self.chain = chain
+        self.item = item
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Place) and self.chain is other.chain and self.item is other.item
@@ -29,20 +32,37 @@ class Place:
     def __hash__(self) -> int:
         return hash((id(self.chain), id(self.item)))
 
+    @property
+    def is_single(self) -> bool:
+        return isinstance(self.item, Single)
+
     def ref(self, addresses: AddressSet | None = None) -> RuleRef:
         """The policy, the rule, or the first rule of a run that concerns ``addresses``."""
-        item = self.item
-        if isinstance(item, Run):
-            item = self._concerned(item, addresses)[0]
-        return self.table.ref(self.chain, item) if item else self.table.policy_ref(self.chain)
+        if self.item is None:
+            return self.table.policy_ref(self.chain)
+        return self.table.ref(self.chain, _rule_of(self._members(addresses)[0]))
+
+    def refs(self, addresses: AddressSet) -> list[RuleRef]:
+        """All rules that concern ``addresses``, or the policy."""
+        if self.item is None:
+            return [self.ref()]
+        return [self.table.ref(self.chain, _rule_of(each)) for each in self._members(addresses)]
 
     def count(self, addresses: AddressSet) -> int:
         """How many rules concern ``addresses``; a policy is one."""
-        return len(self._concerned(self.item, addresses)) if isinstance(self.item, Run) else 1
+        return len(self._members(addresses)) if isinstance(self.item, Run) else 1
 
-    @staticmethod
-    def _concerned(run: Run, addresses: AddressSet | None) -> Sequence[Rule]:
-        return run.rules if addresses is None else run.concerned(addresses)
+    def _members(self, addresses: AddressSet | None) -> Sequence[Rule | Single]:
+        match self.item:
+            case Run():
+                return self.item.singles if addresses is None else self.item.concerned(addresses)
+            case Rule() | Single():
+                return (self.item,)
+        return ()
+
+
+def _rule_of(item: Rule | Single) -> Rule:
+    return item if isinstance(item, Rule) else item.rule
 
 
 class Flows:
@@ -81,8 +101,7 @@ class Flows:
         return those, others
 
 
-@dataclass(frozen=True, slots=True)
-class Blocking:
+class Blocking(NamedTuple):
     """What stopped a packet, by ``action``, on which hook, and whether the packet was an answer.
 
     ``path`` are the rules that sent it into the chain, the base chain's first.
@@ -92,7 +111,17 @@ class Blocking:
     action: str
     hook: Hook
     answer: bool
-    path: tuple[Place, ...] = field(default=(), compare=False)
+    path: tuple[Place, ...]
+
+    @property
+    def key(self) -> tuple[int, int, Hook, bool]:
+        """The same for what one rule blocks on one hook."""
+        return id(self.place.chain), id(self.place.item), self.hook, self.answer
+
+    @property
+    def key_of_list(self) -> tuple[int, str, Hook, bool]:
+        """The same for what a chain's rules block alike on one hook."""
+        return id(self.place.chain), self.action, self.hook, self.answer
 
 
 @dataclass(slots=True)

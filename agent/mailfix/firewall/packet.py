@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 
-from mailfix.firewall.matches import Decision, Match, Side, Tracking
+from mailfix.firewall.matches import ALWAYS, Decision, Match, Side, Tracking, both
 from mailfix.firewall.protocols import PROTOCOLS
 from mailfix.firewall.question import Direction, Question
 from mailfix.firewall.ruleset import CopyMark, ForgetMark, Hook, SetMark, Step, Untrack
@@ -111,6 +111,7 @@ class View:
 
     __slots__ = (
         "_decisions",
+        "_together",
         "asking_side",
         "far_side",
         "interface_in",
@@ -142,12 +143,23 @@ class View:
         self.tcp_flags = flags if question.protocol == "tcp" else 0
         self.ports = {packet.port, question.port} if restored else {packet.port}
         self._decisions: dict[int, Decision] = {}
+        self._together: dict[int, Decision] = {}
 
     def decide(self, match: Match) -> Decision:
         """``match.decide(self)``, worked out once."""
         known = self._decisions.get(id(match))
         if known is None:
             known = self._decisions[id(match)] = match.decide(self)
+        return known
+
+    def decide_all(self, matches: tuple[Match, ...]) -> Decision:
+        """Whether all of a row of matches hold, worked out once for each row."""
+        known = self._together.get(id(matches))
+        if known is None:
+            known = ALWAYS
+            for match in matches:
+                known = both(known, self.decide(match))
+            self._together[id(matches)] = known
         return known
 
 

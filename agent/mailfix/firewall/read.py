@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from mailfix.firewall.ipset import IpSet, read_ipsets, set_match
 from mailfix.firewall.iptables.matches import Modules
@@ -28,12 +31,28 @@ TableKey = tuple[Family | None, str]
 
 def read_ruleset(dumps: Iterable[Dump]) -> Ruleset:
     """The host's firewall. Never raises: what is not understood is carried as undecided."""
-    texts = list(dumps)
+    with _collector_at_rest():
+        return _read(list(dumps))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Reading leaves no cycles behind; looking for them takes as long as the reading itself."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(texts: Sequence[Dump]) -> Ruleset:
     sets: dict[str, IpSet] = {}
     for dump in texts:
         if dump.backend is Backend.IPSET:
             sets |= read_ipsets(dump.text)
-    modules = Modules(lambda name, sides: set_match(sets, name, sides))
+    modules = Modules(partial(set_match, sets))
     saves = [(dump, read_save(dump, modules)) for dump in texts if dump.backend in _SAVED]
     native: list[NftTable] = []
     gaps: list[Gap] = []
@@ -77,7 +96,8 @@ def _merged(saves: Sequence[SavedTables], native: Sequence[NftTable]) -> list[Ta
             twin = None
             if table.backend is Backend.IPTABLES_NFT:
                 twin = by_key.pop((table.family, table.name), None)
-            tables.append(table if twin is None else _joined(table, twin))
+            joinable = twin is not None and table.name not in saved.damaged
+            tables.append(_joined(table, twin) if twin and joinable else table)
     return tables + [each.table for each in by_key.values()]
 
 
@@ -98,7 +118,7 @@ def _joined_chain(saved: Chain, listed: Chain, twin: NftTable) -> Chain:
     hidden, counted = twin.hidden[listed.name], twin.counted[listed.name]
     if len(saved.rules) != len(listed.rules):
         made_by_iptables = len(hidden | counted) == len(listed.rules)
-        return saved if made_by_iptables else listed
+        return replace(saved, base=listed.base) if made_by_iptables else listed
     native_alone = [
         at not in hidden and (at not in counted or _clear(other))
         for at, other in enumerate(listed.rules)
@@ -107,7 +127,10 @@ def _joined_chain(saved: Chain, listed: Chain, twin: NftTable) -> Chain:
         one if _same(one, other) else other if alone else _both(one, other)
         for one, other, alone in zip(saved.rules, listed.rules, native_alone, strict=True)
     )
-    return replace(saved, rules=rules)
+    if saved.base and listed.base and saved.base.policy != listed.base.policy:
+        reason = f"the policy of chain {saved.name} changed while the rules were read"
+        rules = (Rule(1, reason, (Uncertain(reason),)), *rules)
+    return replace(listed, rules=rules)
 
 
 def _both(saved: Rule, listed: Rule) -> Rule:

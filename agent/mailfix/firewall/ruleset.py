@@ -6,7 +6,7 @@ ends the rule for it; a statement changes the packet or decides its fate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -195,13 +195,20 @@ Step: TypeAlias = Match | Verb | Choice
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``position`` counts from 1; ``text``, ``handle`` and ``comment`` as in RuleRef."""
+    """``position`` counts from 1; ``text``, ``handle`` and ``comment`` as in RuleRef.
+
+    ``wording`` is the text, or makes it when it is asked for.
+    """
 
     position: int
-    text: str
+    wording: str | Callable[[], str]
     steps: tuple[Step, ...]
     handle: int | None = None
     comment: str | None = None
+
+    @property
+    def text(self) -> str:
+        return self.wording if isinstance(self.wording, str) else self.wording()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +220,16 @@ class BaseChain:
     policy: Accept | Block
     nat: bool = False
     devices: tuple[str, ...] | None = None
+
+    @property
+    def turn(self) -> int:
+        """The priority at which it is asked: NAT has its own, whatever that of its chains is.
+
+        Only among each other are nat chains asked by their own (net/netfilter/nf_nat_core.c).
+        """
+        if not self.nat:
+            return self.priority
+        return -100 if self.hook in (Hook.PREROUTING, Hook.OUTPUT) else 100
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""A chain cut into what a packet meets: single rules, and runs of rules that differ in an address.
+"""A chain cut into what packets meet, so that long chains are quick to walk for many questions.
 
-A firewall of 50,000 rules is a ban list with some rules around it. Of a run, everything but the
-addresses is asked once, and their union is made once for all questions. Rules on ports that a
-packet does not have are passed over without looking at them.
+A firewall of 50,000 rules is a list of addresses with some rules around it. Rules on ports that
+nobody asks about are left out. Between two rules on broad addresses, those on single ones may
+change places as long as they have no address in common; so those that are the same but for their
+address are put together to one item, whose addresses are united once for all questions.
 """
 
 from __future__ import annotations
@@ -10,42 +11,67 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain as chained
-from typing import TypeAlias
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.matches import Address, Match, Ports, Side
-from mailfix.firewall.ruleset import Accept, Block, Return, Rule, Step
+from mailfix.firewall.ruleset import Accept, Block, Goto, Jump, Return, Rule, Step
+
+if TYPE_CHECKING:
+    from mailfix.firewall.packet import View
 
 SHORTEST_RUN = 8
+"""Rules; fewer are quicker taken one by one."""
+LARGE_RUN = 1000
+"""Rules; so many addresses are cut out of a set at once."""
 SMALL_IPV4 = 1 << 20
 """Addresses; a rule on more is told by itself."""
 SMALL_IPV6 = 1 << 100
-FEW_PORTS = 64
+FEW = 64
+"""Ports of a rule that is found by them; rules of a chain that is not worth cutting up."""
 
-Ending: TypeAlias = Accept | Block | Return
-Shape: TypeAlias = tuple[Side, tuple[Step, ...]]
+
+Verdict: TypeAlias = Accept | Block | Return | Jump | Goto
+_VERDICTS = (Accept, Block, Return, Jump, Goto)
+
+
+class Single:
+    """A rule on one address or small network, what else it asks, and what it does."""
+
+    __slots__ = ("addresses", "conditions", "rule", "side", "verb")
+
+    def __init__(self, rule: Rule, conditions: tuple[Match, ...], verb: Verdict) -> None:
+        first = rule.steps[0]
+        assert isinstance(first, Address)
+        self.rule = rule
+        self.side = first.side
+        self.addresses = first.addresses
+        self.conditions = conditions
+        self.verb = verb
+
+    @property
+    def shape(self) -> tuple[int, Verdict]:
+        """The same for rules that are the same but for their address."""
+        return id(self.conditions), self.verb
 
 
 class Run:
-    """Consecutive rules of a chain that are the same but for one address or small network.
+    """Rules of a chain that are the same but for one address or small network."""
 
-    ``conditions`` are what each asks besides its address on ``side``, ``verb`` what each does.
-    """
-
-    def __init__(self, rules: Sequence[Rule], side: Side, tail: tuple[Step, ...]) -> None:
-        self.rules = tuple(rules)
-        self.side = side
-        *conditions, verb = tail
-        self.conditions = tuple(each for each in conditions if isinstance(each, Match))
-        assert isinstance(verb, (Accept, Block, Return))
-        self.verb: Ending = verb
+    def __init__(self, singles: Sequence[Single]) -> None:
+        self.singles = tuple(singles)
+        self.side = singles[0].side
+        self.conditions = singles[0].conditions
+        self.verb = singles[0].verb
+        self.is_large = len(singles) >= LARGE_RUN
         self._cuts: dict[int, tuple[AddressSet, AddressSet, AddressSet]] = {}
-        self._concerned: dict[int, tuple[AddressSet, Sequence[Rule]]] = {}
+        self._concerned: dict[int, tuple[AddressSet, Sequence[Single]]] = {}
 
     @cached_property
     def addresses(self) -> AddressSet:
         """All their addresses together."""
-        return AddressSet.union_of(map(_address, self.rules))
+        return AddressSet.union_of(each.addresses for each in self.singles)
 
     def cut(self, stream: AddressSet) -> tuple[AddressSet, AddressSet]:
         """What of ``stream`` the run takes, and what it leaves; remembered for the next port."""
@@ -56,55 +82,59 @@ class Run:
             known = self._cuts[id(stream)] = (stream, taken, left)
         return known[1], known[2]
 
-    def concerned(self, addresses: AddressSet) -> Sequence[Rule]:
-        """The rules on any of ``addresses``."""
+    def concerned(self, addresses: AddressSet) -> Sequence[Single]:
+        """Those on any of ``addresses``."""
         if addresses.bounds == self.addresses.bounds:
-            return self.rules
+            return self.singles
         known = self._concerned.get(id(addresses))
         if known is None:
-            found = [rule for rule in self.rules if _address(rule) & addresses]
+            found = [each for each in self.singles if each.addresses & addresses]
             known = self._concerned[id(addresses)] = (addresses, found)
         return known[1]
 
 
-Item: TypeAlias = Rule | Run
-
-
-def _address(rule: Rule) -> AddressSet:
-    first = rule.steps[0]
-    assert isinstance(first, Address)
-    return first.addresses
+Item: TypeAlias = Rule | Single | Run
 
 
 class Segments:
-    """The items of one chain in order, and which of them a packet to or from a port may meet."""
+    """One chain's rules, and what of them packets meet."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self.items: tuple[Item, ...] = tuple(_items(rules))
+        self._rules = rules
         self._met: dict[tuple[Side, frozenset[int]], Sequence[Item]] = {}
 
-    def met(self, side: Side, ports: frozenset[int]) -> Sequence[Item]:
-        """All items but those on other ports, for a packet with one of ``ports`` on ``side``."""
-        if len(self.items) < FEW_PORTS:
-            return self.items
-        key = (side, ports)
+    def met(self, view: View, asked: frozenset[int]) -> Sequence[Item]:
+        """The items in order for packets to or from the ports that are ``asked`` about."""
+        if len(self._rules) < FEW:
+            return self._rules
+        ports = asked if view.ports <= asked else frozenset(view.ports)
+        key = (view.server_side, ports)
         if key not in self._met:
-            always, by_port = self._by_port[side]
-            places = sorted(chained(always, *(by_port.get(port, ()) for port in ports)))
-            self._met[key] = [self.items[place] for place in dict.fromkeys(places)]
+            singles = self._singles
+            places = self._places(view.server_side, ports)
+            self._met[key] = tuple(_put_together(singles[place] for place in places))
         return self._met[key]
 
     @cached_property
+    def _singles(self) -> Sequence[Rule | Single]:
+        return tuple(_with_singles(self._rules))
+
+    def _places(self, side: Side, ports: frozenset[int]) -> Sequence[int]:
+        always, by_port = self._by_port[side]
+        places = chained(always, *(by_port.get(port, ()) for port in ports))
+        return tuple(dict.fromkeys(sorted(places)))
+
+    @cached_property
     def _by_port(self) -> dict[Side, tuple[list[int], dict[int, list[int]]]]:
-        return {side: _indexed(self.items, side) for side in Side}
+        return {side: _indexed(self._singles, side) for side in Side}
 
 
-def _indexed(items: Iterable[Item], side: Side) -> tuple[list[int], dict[int, list[int]]]:
-    """The places of items on any port, and of those on a few ports by port."""
+def _indexed(items: Iterable[Rule | Single], side: Side) -> tuple[list[int], dict[int, list[int]]]:
+    """The places of rules on any port, and of those on a few ports by port."""
     always: list[int] = []
     by_port: dict[int, list[int]] = {}
     for place, item in enumerate(items):
-        ports = _few_ports(item, side)
+        ports = _few_ports(item.conditions if isinstance(item, Single) else item.steps, side)
         if ports is None:
             always.append(place)
         else:
@@ -113,50 +143,102 @@ def _indexed(items: Iterable[Item], side: Side) -> tuple[list[int], dict[int, li
     return always, by_port
 
 
-def _few_ports(item: Item, side: Side) -> set[int] | None:
-    """The only ports on ``side`` that an item can concern; None where they are not few."""
-    for step in item.conditions if isinstance(item, Run) else item.steps:
+def _few_ports(steps: tuple[Step, ...], side: Side) -> set[int] | None:
+    """The only ports on ``side`` that a rule can concern; None where they are not few."""
+    for step in steps:
         if not isinstance(step, Match):
             return None
         if isinstance(step, Ports) and step.side is side:
-            if sum(high - low + 1 for low, high in step.ranges) > FEW_PORTS:
+            if sum(high - low + 1 for low, high in step.ranges) > FEW:
                 return None
             return {port for low, high in step.ranges for port in range(low, high + 1)}
     return None
 
 
-def _items(rules: Iterable[Rule]) -> Iterator[Item]:
-    alike: list[Rule] = []
-    shape: Shape | None = None
-    for rule in rules:
-        own = _shape(rule)
-        if own is None or own != shape:
-            yield from _grouped(alike, shape)
-            alike, shape = [], own
-        if own is None:
-            yield rule
+def _put_together(items: Iterable[Rule | Single]) -> Iterator[Item]:
+    for side, stretch in groupby(
+        items, lambda each: each.side if isinstance(each, Single) else None
+    ):
+        if side is None:
+            yield from stretch
         else:
-            alike.append(rule)
-    yield from _grouped(alike, shape)
+            yield from _runs([each for each in stretch if isinstance(each, Single)])
 
 
-def _grouped(rules: list[Rule], shape: Shape | None) -> Iterable[Item]:
-    if shape is None or len(rules) < SHORTEST_RUN:
-        return rules
-    return (Run(rules, *shape),)
+def _runs(stretch: list[Single]) -> Iterator[Item]:
+    """Those that share no address with a rule of another shape, by their shapes; then the rest."""
+    by_shape: dict[object, list[int]] = {}
+    staying: list[int] = []
+    tied = _tied(stretch)
+    for place, single in enumerate(stretch):
+        if place in tied:
+            staying.append(place)
+        else:
+            by_shape.setdefault(single.shape, []).append(place)
+    for places in sorted(by_shape.values(), key=lambda each: _has_ports(stretch[each[0]])):
+        if len(places) < SHORTEST_RUN:
+            staying += places
+        else:
+            yield Run([stretch[place] for place in places])
+    for place in sorted(staying):
+        yield stretch[place]
 
 
-def _shape(rule: Rule) -> Shape | None:
-    """The side of its leading address and what follows it; None for a rule that fits no run."""
-    steps = rule.steps
-    if len(steps) < 2 or not isinstance(steps[0], Address):
-        return None
-    if not isinstance(steps[-1], (Accept, Block, Return)):
-        return None
-    first = steps[0]
-    if first.of_connection or not _is_small(first.addresses):
-        return None
-    return first.side, steps[1:]
+def _has_ports(single: Single) -> bool:
+    return any(isinstance(each, Ports) for each in single.conditions)
+
+
+def _tied(stretch: list[Single]) -> set[int]:
+    """The places of those that share an address with one of another shape."""
+    spans = sorted(
+        (bounds[at], bounds[at + 1], place)
+        for place, bounds in enumerate(each.addresses.bounds for each in stretch)
+        for at in range(0, len(bounds), 2)
+    )
+    tied: set[int] = set()
+    cluster: list[int] = []
+    end = -1
+    for first, last, place in spans:
+        if first >= end:
+            tied |= _differing(cluster, stretch)
+            cluster = []
+        cluster.append(place)
+        end = max(end, last)
+    return tied | _differing(cluster, stretch)
+
+
+def _differing(cluster: list[int], stretch: list[Single]) -> set[int]:
+    if len(cluster) < 2 or len({stretch[place].shape for place in cluster}) == 1:
+        return set()
+    return set(cluster)
+
+
+def _with_singles(rules: Iterable[Rule]) -> Iterator[Rule | Single]:
+    """All that do something; those that ask the same beside their address share their row."""
+    rows: dict[tuple[Match, ...], tuple[Match, ...]] = {}
+    known: dict[tuple[int, ...], tuple[Match, ...]] = {}
+    for rule in rules:
+        steps = rule.steps
+        if not _is_single(steps):
+            if any(not isinstance(step, Match) for step in steps):
+                yield rule
+            continue
+        *conditions, verb = steps[1:]
+        key = tuple(map(id, conditions))
+        if key not in known:
+            row = tuple(each for each in conditions if isinstance(each, Match))
+            known[key] = rows.setdefault(row, row)
+        assert isinstance(verb, _VERDICTS)
+        yield Single(rule, known[key], verb)
+
+
+def _is_single(steps: tuple[Step, ...]) -> bool:
+    """Whether the steps are a small set of addresses, other matches, and one verdict."""
+    if len(steps) < 2 or not isinstance(steps[0], Address) or steps[0].of_connection:
+        return False
+    if not isinstance(steps[-1], _VERDICTS):
+        return False
+    return _is_small(steps[0].addresses) and all(isinstance(each, Match) for each in steps[1:-1])
 
 
 def _is_small(addresses: AddressSet) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.question import Question
 from mailfix.firewall.ruleset import Hook, RuleRef
+
+if TYPE_CHECKING:
+    from mailfix.firewall.outcome import Place
 
 BAN_SHARE = 0.001
 """A rule that blocks less of the Internet than this is a ban: 3.7 million IPv4 addresses."""
@@ -16,9 +20,9 @@ BAN_SHARE = 0.001
 class Blocked:
     """What one rule (or policy) blocks, and how: ``action`` is DROP, REJECT, TARPIT...
 
-    With ``answer`` it stops the answers to first packets that have passed. It may be the first of
-    several ``rules`` in a row that differ in their addresses only. ``path`` are the rules that
-    sent the packets into its chain, the base chain's first.
+    With ``answer`` it stops the answers to first packets that have passed. ``rule`` may be one of
+    several ``rules`` of its chain that each block a few addresses alike, a list. ``path`` are the
+    rules that sent the packets into its chain, the base chain's first.
     """
 
     rule: RuleRef
@@ -29,6 +33,12 @@ class Blocked:
     hook: Hook = Hook.INPUT
     rules: int = 1
     path: tuple[RuleRef, ...] = ()
+    places: tuple[Place, ...] = field(default=(), repr=False, compare=False)
+
+    def every_rule(self) -> list[RuleRef]:
+        """``rule``, or all rules of the list, in the chain's order."""
+        found = [ref for place in self.places for ref in place.refs(self.addresses)]
+        return sorted(found or [self.rule], key=lambda ref: ref.position or 0)
 
     @property
     def is_ban(self) -> bool:

@@ -9,11 +9,12 @@ import ipaddress
 from dataclasses import replace
 from typing import TypeAlias
 
-from mailfix.firewall.addresses import AddressSet, share_out
+from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.inquiry import Inquiry
 from mailfix.firewall.matches import ALWAYS, NEVER, Decision, Match, Tracking, both, within
 from mailfix.firewall.outcome import Blocking, Flows, Place
 from mailfix.firewall.packet import Packet, View
+from mailfix.firewall.remaining import Remaining
 from mailfix.firewall.ruleset import (
     Accept,
     BaseChain,
@@ -27,6 +28,7 @@ from mailfix.firewall.ruleset import (
     Hook,
     Jump,
     Return,
+    Rule,
     SendOn,
     SetMark,
     Step,
@@ -36,13 +38,11 @@ from mailfix.firewall.ruleset import (
     Untrack,
     Verb,
 )
-from mailfix.firewall.segments import Item, Run
+from mailfix.firewall.segments import Item, Run, Single
 from mailfix.firewall.trace import Deed
 
 MAX_DEPTH = 64
 """Chains called from chains; nft allows 16."""
-LARGE_RUN = 1000
-"""Rules; so large a run is cut out by itself, because it remembers what it leaves."""
 _LOOPBACK = 127 << 24, 128 << 24
 
 _CHANGES = (SetMark, ForgetMark, CopyMark, Untrack)
@@ -50,19 +50,14 @@ Call: TypeAlias = Jump | Goto
 
 
 class Stream:
-    """Packets in one condition on their way through one chain.
+    """Packets in one condition on their way through one chain."""
 
-    Verdicts that end the chain are collected as claims and dealt with together, because cutting
-    single addresses out of a large set one at a time would cost the square of their number.
-    """
-
-    __slots__ = ("addresses", "claims", "packet", "view")
+    __slots__ = ("packet", "remaining", "view")
 
     def __init__(self, view: View, addresses: AddressSet) -> None:
         self.view = view
         self.packet = view.packet
-        self.addresses = addresses
-        self.claims: list[tuple[AddressSet, Item, Verb]] = []
+        self.remaining = Remaining(addresses)
 
 
 class ChainVisit:
@@ -127,16 +122,19 @@ class Walk:
         """What comes out at the chain's end or returns from it."""
         visit = ChainVisit(chain, depth)
         first = self._stream(visit, packet, addresses)
-        for item in chain.segments.met(first.view.server_side, frozenset(first.view.ports)):
-            self._inquiry.spend(len(visit.streams))
-            for stream in tuple(visit.streams.values()):
-                if stream.addresses:
+        streams = [first]
+        items = chain.segments.met(first.view, self._inquiry.asked)
+        self._inquiry.spend(len(items))
+        for item in items:
+            for stream in streams:
+                if stream.remaining:
                     self._take_item(visit, stream, item)
             if visit.joining:
                 self._join(visit)
-        for stream in visit.streams.values():
-            self._settle(visit, stream)
-            visit.returned.add(stream.packet, stream.addresses)
+                streams = list(visit.streams.values())
+                self._inquiry.spend(len(streams))
+        for stream in streams:
+            visit.returned.add(stream.packet, stream.remaining.whole())
         return visit.returned
 
     def _stream(self, visit: ChainVisit, packet: Packet, addresses: AddressSet) -> Stream:
@@ -150,31 +148,45 @@ class Walk:
             if stream is None:
                 self._stream(visit, packet, addresses)
             else:
-                self._settle(visit, stream)
-                stream.addresses = stream.addresses | addresses
+                stream.remaining.become(stream.remaining.whole() | addresses)
         visit.joining.clear()
 
     def _take_item(self, visit: ChainVisit, stream: Stream, item: Item) -> None:
-        if not isinstance(item, Run):
+        if isinstance(item, Rule):
             self._take_steps(visit, stream, item, item.steps)
-        elif item.side is stream.view.far_side:
-            self._take_run(visit, stream, item)
-        elif stream.view.near_address is None or stream.view.near_address in item.addresses:
-            for rule in item.rules:
-                self._take_steps(visit, stream, rule, rule.steps)
+            return
+        view = stream.view
+        if item.side is not view.far_side:
+            self._take_near(visit, stream, item)
+            return
+        decision = view.decide_all(item.conditions)
+        if decision is ALWAYS:
+            self._take_hit(visit, stream, item)
+        elif decision is not NEVER:
+            decision = both(decision, within(item.addresses))
+            self._take_verb(visit, stream, item, decision, item.verb)
 
-    def _take_run(self, visit: ChainVisit, stream: Stream, run: Run) -> None:
-        decision = ALWAYS
-        for condition in run.conditions:
-            decision = both(decision, stream.view.decide(condition))
-            if decision is NEVER:
-                return
-        alone = len(run.rules) >= LARGE_RUN
-        if alone:
-            self._settle(visit, stream)
-        self._take_verb(visit, stream, run, both(decision, within(run.addresses)), run.verb)
-        if alone:
-            self._settle(visit, stream)
+    def _take_near(self, visit: ChainVisit, stream: Stream, item: Single | Run) -> None:
+        """The addresses are the host's, of which there is one."""
+        near = stream.view.near_address
+        if near is not None and near not in item.addresses:
+            return
+        for single in item.singles if isinstance(item, Run) else (item,):
+            self._take_steps(visit, stream, single, single.rule.steps)
+
+    def _take_hit(self, visit: ChainVisit, stream: Stream, item: Single | Run) -> None:
+        """All but the addresses is certain to hold."""
+        remaining = stream.remaining
+        if not isinstance(item.verb, (Accept, Block, Return)):
+            self._take_verb(visit, stream, item, within(item.addresses), item.verb)
+            return
+        if isinstance(item, Run) and item.is_large:
+            hit, left = item.cut(remaining.whole())
+            remaining.become(left)
+        else:
+            hit = remaining.take(item.addresses)
+        if hit:
+            self._end(visit, stream.packet, item, item.verb, hit)
 
     def _take_steps(
         self, visit: ChainVisit, stream: Stream, item: Item, steps: tuple[Step, ...]
@@ -201,12 +213,7 @@ class Walk:
     def _take_verb(
         self, visit: ChainVisit, stream: Stream, item: Item, decision: Decision, verb: Verb
     ) -> None:
-        ends = isinstance(verb, (Accept, Block, Return))
-        if ends and decision.decided and decision is not ALWAYS:
-            stream.claims.append((decision.certain, item, verb))
-            return
-        self._settle(visit, stream)
-        hit = stream.addresses & decision.possible
+        hit = stream.remaining.shared_with(decision.possible)
         if not hit:
             return
         changed = True
@@ -219,7 +226,7 @@ class Walk:
             changed = False
         else:
             self._end(visit, stream.packet, item, verb, hit)
-            stream.addresses -= decision.certain
+            stream.remaining.take(decision.certain)
         if changed and not decision.decided:
             self._doubt(visit, item, decision.reason, hit - decision.certain)
 
@@ -327,12 +334,15 @@ class Walk:
             if recorded == self._outcome.size() and not self._inquiry.trace:
                 self._unmoved[id(chain), stream.packet] = hit
             return False
-        stream.addresses -= decision.certain
+        gone = decision.certain & hit
         for packet, addresses in flows:
             if isinstance(verb, Goto):
                 visit.returned.add(packet, addresses)
+            elif packet == stream.packet:
+                gone -= addresses
             else:
                 visit.joining.append((packet, addresses))
+        stream.remaining.take(gone)
         return True
 
     def _called(
@@ -370,8 +380,7 @@ class Walk:
         steps: tuple[Step, ...],
     ) -> None:
         """The packet's condition changes; what the rule still does happens to it changed."""
-        self._settle(visit, stream)
-        hit = stream.addresses & decision.possible
+        hit = stream.remaining.shared_with(decision.possible)
         changed = stream.packet.changed(steps[0])
         if not hit:
             return
@@ -381,29 +390,11 @@ class Walk:
             self._doubt(visit, item, decision.reason, hit - decision.certain)
         deed = Deed.UNTRACK if isinstance(steps[0], Untrack) else Deed.MARK
         self._note(visit.depth, self._place(visit, item), deed, "", hit)
-        stream.addresses -= decision.certain
+        stream.remaining.take(decision.certain)
         branch = Stream(self._inquiry.view(self._hook, changed), hit)
         self._take_steps(visit, branch, item, steps[1:])
-        self._settle(visit, branch)
-        if branch.addresses:
-            visit.joining.append((changed, branch.addresses))
-
-    def _settle(self, visit: ChainVisit, stream: Stream) -> None:
-        """Deal with the claims made so far, the earliest first."""
-        claims = stream.claims
-        if not claims:
-            return
-        stream.claims = []
-        self._inquiry.spend(len(claims) + len(stream.addresses.bounds) // 32)
-        if len(claims) == 1:
-            claimed, item, _ = claims[0]
-            share, stream.addresses = _cut(stream.addresses, claimed, item)
-            shares = [share]
-        else:
-            shares, stream.addresses = share_out(stream.addresses, [each[0] for each in claims])
-        for share, (_, item, verb) in zip(shares, claims, strict=True):
-            if share:
-                self._end(visit, stream.packet, item, verb, share)
+        if branch.remaining:
+            visit.joining.append((changed, branch.remaining.whole()))
 
     def _elsewhere(self, visit: ChainVisit, place: Place, reason: str, hit: AddressSet) -> None:
         self._outcome.may_pass_or_not(reason, place, hit)
@@ -422,12 +413,6 @@ class Walk:
     ) -> None:
         if self._inquiry.trace:
             self._inquiry.trace.note(depth, place, deed, detail, addresses)
-
-
-def _cut(stream: AddressSet, claimed: AddressSet, item: Item) -> tuple[AddressSet, AddressSet]:
-    if isinstance(item, Run) and claimed is item.addresses:
-        return item.cut(stream)
-    return stream & claimed, stream - claimed
 
 
 def _nat_sees(packet: Packet, hook: Hook) -> bool:

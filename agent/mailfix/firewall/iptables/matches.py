@@ -18,6 +18,7 @@ from mailfix.firewall.matches import (
     AllOf,
     Answering,
     AnyOf,
+    Chosen,
     Constant,
     Interface,
     LocallySent,
@@ -28,6 +29,7 @@ from mailfix.firewall.matches import (
     Owner,
     Ports,
     Protocol,
+    Quantity,
     Side,
     State,
     TcpFlags,
@@ -43,7 +45,8 @@ from mailfix.firewall.protocols import (
 )
 
 Directions = Sequence[Side]
-SetReader = Callable[[str, Directions], Match]
+SetReader = Callable[[str, Directions, bool], Match]
+"""A set's name, the sides of the packet that are looked up, and --return-nomatch."""
 Reader = Callable[[Sequence[Option]], Match]
 
 
@@ -51,8 +54,12 @@ def unless(negated: bool, match: Match) -> Match:
     return Not(match) if negated else match
 
 
-def _unknown_option(module: str, option: Option) -> Match:
-    return Undecidable(f"the option {option.name} of -m {module} is not understood")
+class _NotUnderstood(Exception):
+    """An option may turn the sense of the others, so that none of them can be decided."""
+
+
+def _unknown_option(module: str, option: Option) -> _NotUnderstood:
+    return _NotUnderstood(f"the option {option.name} of -m {module} is not understood")
 
 
 def general(option: Option) -> Match | None:
@@ -111,7 +118,9 @@ def _transport(module: str) -> Reader:
                 return unless(option.negated, TcpFlags(tcp_flags(mask), tcp_flags(value)))
             case "--syn":
                 return unless(option.negated, TcpFlags(tcp_flags("SYN,RST,ACK,FIN"), 0x02))
-        return _unknown_option(module, option)
+            case "--tcp-option":
+                return Undecidable("the sender chooses the options of TCP (--tcp-option)")
+        raise _unknown_option(module, option)
 
     return _each(read, Protocol(frozenset({protocol(module)})))
 
@@ -139,12 +148,18 @@ def _multiport(option: Option) -> Match:
         case "--ports" | "--port":
             wanted = AnyOf((source, destination))
         case _:
-            return _unknown_option("multiport", option)
+            raise _unknown_option("multiport", option)
     return unless(option.negated, wanted)
 
 
 def _state(option: Option) -> Match:
     return unless(option.negated, State(frozenset(option.value.upper().split(","))))
+
+
+def _only_state(option: Option) -> Match:
+    if option.name != "--state":
+        raise _unknown_option("state", option)
+    return _state(option)
 
 
 def _conntrack(options: Sequence[Option]) -> Match:
@@ -169,9 +184,15 @@ def _conntrack_other(option: Option) -> Match:
             wanted = Address(Side.SOURCE, address_and_mask(option.value), of_connection=True)
         case "--ctorigdst":
             wanted = Address(Side.DESTINATION, address_and_mask(option.value), of_connection=True)
+        case "--ctstatus":
+            wanted = State(frozenset(option.value.upper().replace("_", "-").split(",")) & _STATUS)
         case _:
-            return _unknown_option("conntrack", option)
+            raise _unknown_option("conntrack", option)
     return unless(option.negated, wanted)
+
+
+_STATUS = frozenset({"CONFIRMED", "SEEN-REPLY"})
+"""What of --ctstatus a connection may have when its first two packets pass."""
 
 
 def _addrtype(options: Sequence[Option]) -> Match:
@@ -182,7 +203,7 @@ def _addrtype(options: Sequence[Option]) -> Match:
             types = frozenset(option.value.upper().split(","))
             matches.append(unless(option.negated, Addrtype(names[option.name], types)))
         elif option.name not in ("--limit-iface-in", "--limit-iface-out"):
-            matches.append(_unknown_option("addrtype", option))
+            raise _unknown_option("addrtype", option)
     return AllOf(tuple(matches))
 
 
@@ -190,7 +211,7 @@ def _iprange(option: Option) -> Match:
     names = {"--src-range": Side.SOURCE, "--dst-range": Side.DESTINATION}
     side = names.get(option.name)
     if side is None:
-        return _unknown_option("iprange", option)
+        raise _unknown_option("iprange", option)
     low, dash, high = option.value.partition("-")
     first = int(ipaddress.ip_address(low))
     last = int(ipaddress.ip_address(high)) if dash else first
@@ -206,13 +227,13 @@ def _owner(option: Option) -> Match:
         case "--socket-exists":
             wanted = Constant(True)
         case _:
-            wanted = _unknown_option("owner", option)
+            raise _unknown_option("owner", option)
     return AllOf((LocallySent(), unless(option.negated, wanted)))
 
 
 def _mark(option: Option, connection: bool = False) -> Match:
     if option.name != "--mark":
-        return _unknown_option("mark", option)
+        raise _unknown_option("mark", option)
     value, _, mask = option.value.partition("/")
     wanted = Mark(number(value), number(mask) if mask else 0xFFFFFFFF, connection)
     return unless(option.negated, wanted)
@@ -238,20 +259,46 @@ def _policy(option: Option) -> Match:
 
 def _pkttype(option: Option) -> Match:
     if option.name != "--pkt-type":
-        return _unknown_option("pkttype", option)
+        raise _unknown_option("pkttype", option)
     return unless(option.negated, Constant(option.value.lower() in ("unicast", "host")))
 
 
 def _hop_limit(option: Option) -> Match:
-    """A packet from the Internet has passed a router, so that its hop limit is below 255."""
-    if option.name in ("--hl-eq", "--ttl-eq", "--ttl") and option.value == "255":
-        return AnyOf(
-            (
-                unless(option.negated, Constant(False)),
-                AllOf((LocallySent(), Undecidable("the hop limit is not known"))),
-            )
-        )
-    return Undecidable("the hop limit of the packet is not known")
+    value = number(option.value)
+    match option.name.removeprefix("--hl-").removeprefix("--ttl-"):
+        case "eq" | "--ttl":
+            ranges = ((value, value),)
+        case "lt":
+            ranges = ((0, value - 1),)
+        case "gt":
+            ranges = ((value + 1, 255),)
+        case _:
+            raise _unknown_option("ttl", option)
+    return unless(option.negated, Chosen(Quantity.HOPS, ranges))
+
+
+def _length(option: Option) -> Match:
+    if option.name != "--length":
+        raise _unknown_option("length", option)
+    return unless(option.negated, Chosen(Quantity.LENGTH, (port_range(option.value),)))
+
+
+def _physdev(options: Sequence[Option]) -> Match:
+    """Only what came through a port of a bridge has one, and it does not leave by one."""
+    if any(each.name in ("--physdev-in", "--physdev-is-in") for each in options):
+        return Undecidable("whether the packet came through a bridge is not known")
+    return Constant(all(each.negated for each in options))
+
+
+def _helper(option: Option) -> Match:
+    """Of connections that another one has announced, which those for mail are not."""
+    if option.name != "--helper":
+        raise _unknown_option("helper", option)
+    return AllOf((Tracked(), Constant(option.negated)))
+
+
+def _cgroup(options: Sequence[Option]) -> Match:
+    return AllOf((LocallySent(), Undecidable("the mail service's control group is not known")))
 
 
 def _recent(options: Sequence[Option]) -> Match:
@@ -279,7 +326,7 @@ _MODULES: Mapping[str, Reader] = {
     "udp": _transport("udp"),
     "udplite": _transport("udplite"),
     "multiport": _each(_multiport),
-    "state": _each(lambda each: _state(each) if each.name == "--state" else _odd("state", each)),
+    "state": _each(_only_state),
     "conntrack": _conntrack,
     "addrtype": _addrtype,
     "iprange": _each(_iprange),
@@ -291,6 +338,10 @@ _MODULES: Mapping[str, Reader] = {
     "pkttype": _each(_pkttype),
     "hl": _each(_hop_limit),
     "ttl": _each(_hop_limit),
+    "length": _each(_length),
+    "physdev": _physdev,
+    "helper": _each(_helper),
+    "cgroup": _cgroup,
     "recent": _recent,
     "comment": _comment,
     "ah": _never,
@@ -313,11 +364,23 @@ _MODULES: Mapping[str, Reader] = {
     "time": _depends("it depends on the time of day (-m time)"),
     "string": _depends("it depends on the packet's content (-m string)"),
     "mac": _depends("it depends on the sender's MAC address (-m mac)"),
+    "bpf": _depends("it depends on the packet's content (-m bpf)"),
+    "u32": _depends("it depends on the packet's content (-m u32)"),
+    "tcpmss": _depends("the sender chooses the options of TCP (-m tcpmss)"),
+    "dscp": _depends("the sender chooses the DSCP (-m dscp)"),
+    "ecn": _depends("the sender chooses ECN (-m ecn)"),
+    "tos": _depends("the sender chooses the TOS (-m tos)"),
+    "osf": _depends("it depends on the sender's operating system (-m osf)"),
+    "socket": _depends("which sockets are open is not known (-m socket)"),
+    "devgroup": _depends("the group of the interface is not known (-m devgroup)"),
+    "realm": _depends("the realm of the route is not known (-m realm)"),
+    "cpu": _depends("it depends on the CPU that takes the packet (-m cpu)"),
+    "cluster": _depends("it depends on a hash of the packet (-m cluster)"),
+    "nfacct": _depends("it depends on the number of bytes so far (-m nfacct)"),
+    "quota": _depends("it depends on the number of bytes so far (-m quota)"),
+    "connbytes": _depends("it depends on the number of bytes so far (-m connbytes)"),
+    "rateest": _depends("it depends on the rate of earlier packets (-m rateest)"),
 }
-
-
-def _odd(module: str, option: Option) -> Match:
-    return _unknown_option(module, option)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,23 +395,32 @@ class Modules:
         Raises:
             ValueError: an option has a value that it cannot have.
         """
-        if module == "set":
-            return self._set(options)
-        reader = _MODULES.get(module)
+        reader = self._set if module == "set" else _MODULES.get(module)
         if reader is None:
             return Undecidable(f"the match extension {module!r} is not understood")
-        return reader(options)
+        try:
+            return reader(options)
+        except _NotUnderstood as problem:
+            return Undecidable(str(problem))
 
     def _set(self, options: Sequence[Option]) -> Match:
+        names = {option.name for option in options}
+        for option in options:
+            if option.name not in _SET_OPTIONS:
+                raise _unknown_option("set", option)
         matches: list[Match] = []
         for option in options:
             if option.name in ("--match-set", "--set"):
                 name, directions = option.values
                 sides = [_SET_SIDES[each] for each in directions.split(",")]
-                matches.append(unless(option.negated, self.read_set(name, sides)))
-            elif option.name not in ("--update-counters", "--update-subcounters"):
-                matches.append(_unknown_option("set", option))
+                found = self.read_set(name, sides, "--return-nomatch" in names)
+                matches.append(unless(option.negated, found))
         return AllOf(tuple(matches))
+
+
+_SET_OPTIONS = frozenset(
+    {"--match-set", "--set", "--return-nomatch", "--update-counters", "--update-subcounters"}
+)
 
 
 _SET_SIDES = {"src": Side.SOURCE, "dst": Side.DESTINATION}

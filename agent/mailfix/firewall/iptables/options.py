@@ -88,7 +88,7 @@ def options(line: str) -> list[Option]:
     while at < end:
         token = tokens[at]
         at += 1
-        if token == "!":
+        if token == "!" and not negated and at < end:
             negated = True
             continue
         if token[:1] != "-":
@@ -100,9 +100,7 @@ def options(line: str) -> list[Option]:
     return found
 
 
-def _values(
-    tokens: list[str], at: int, end: int, name: str
-) -> tuple[tuple[str, ...], int, bool]:
+def _values(tokens: list[str], at: int, end: int, name: str) -> tuple[tuple[str, ...], int, bool]:
     """An option's values, where the next option starts, and whether a ``!`` stood between.
 
     ``--option ! value`` is how iptables before 1.4.3 wrote a negation.

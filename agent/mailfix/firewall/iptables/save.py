@@ -37,6 +37,9 @@ from mailfix.model import Family
 MAX_RULE_LENGTH = 20_000
 """Characters. A rule of iptables with every option there is takes some 2,000."""
 
+MAX_TABLES = 100
+"""The kernel has five; iptables-nft-save shows native ones of other names, too."""
+
 _HOOKS = {
     hook.name: hook
     for hook in (Hook.PREROUTING, Hook.INPUT, Hook.FORWARD, Hook.OUTPUT, Hook.POSTROUTING)
@@ -59,6 +62,7 @@ _PRIORITIES = {
 } | {("mangle", hook): -150 for hook in _HOOKS.values()}
 """NF_IP_PRI_RAW and the like of linux/netfilter_ipv4.h."""
 
+_POLICIES = ("ACCEPT", "DROP", "-")
 _COUNTERS = re.compile(r"\[\d+:\d+\] ")
 _SOURCE = re.compile(r"-s ([0-9a-fA-F.:/]+)(?: |$)")
 _INCOMPATIBLE = re.compile(r"# Table `(.*)' is incompatible, use 'nft' tool\.")
@@ -85,7 +89,8 @@ class _OpenTable:
 class _Reading:
     dump: Dump
     modules: Modules
-    tables: list[_OpenTable] = field(default_factory=list)
+    tables: dict[str, _OpenTable] = field(default_factory=dict)
+    current: _OpenTable | None = None
     gaps: list[Gap] = field(default_factory=list)
     asked: dict[tuple[str, tuple[Option, ...]], tuple[Match, ...] | None] = field(
         default_factory=dict
@@ -117,9 +122,13 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class SavedTables:
-    """``incompatible`` names the tables that the tool could not show."""
+    """``incompatible`` names the tables that the tool could not show.
+
+    In those of ``damaged`` every base chain begins with a rule that may do anything.
+    """
 
     tables: tuple[Table, ...]
+    damaged: frozenset[str]
     gaps: tuple[Gap, ...]
     incompatible: tuple[str, ...]
     legacy_present: bool
@@ -138,8 +147,10 @@ def read_save(dump: Dump, modules: Modules) -> SavedTables:
             legacy_present = legacy_present or line.startswith(_LEGACY_PRESENT)
         elif line and not line.isspace():
             _read_line(reading, line.strip(" \r"))
+    tables = tuple(_closed(table, reading) for table in reading.tables.values())
     return SavedTables(
-        tuple(_closed(table, reading) for table in reading.tables),
+        tables,
+        frozenset(name for name, table in reading.tables.items() if table.damage),
         tuple(reading.gaps),
         tuple(incompatible),
         legacy_present,
@@ -147,9 +158,9 @@ def read_save(dump: Dump, modules: Modules) -> SavedTables:
 
 
 def _read_line(reading: _Reading, line: str) -> None:
-    table = reading.tables[-1] if reading.tables else None
+    table = reading.current
     if line[:1] == "*":
-        reading.tables.append(_OpenTable(line[1:].strip()))
+        _open_table(reading, line[1:].strip())
     elif table is None or table.complete:
         reading.gap("the dump holds lines that belong to no table")
     elif line == "COMMIT":
@@ -160,9 +171,21 @@ def _read_line(reading: _Reading, line: str) -> None:
         _read_rule(reading, table, _COUNTERS.sub("", line, count=1) if line[:1] == "[" else line)
 
 
+def _open_table(reading: _Reading, name: str) -> None:
+    table = reading.tables.get(name)
+    if table is not None:
+        table.damage = table.damage or f"table {name} is in the dump twice"
+    elif len(reading.tables) == MAX_TABLES:
+        reading.gap("the dump holds more tables than there can be")
+        return
+    else:
+        table = reading.tables[name] = _OpenTable(name)
+    reading.current = table
+
+
 def _read_chain(table: _OpenTable, line: str) -> None:
     words = line[1:].split()
-    if len(words) < 2:
+    if len(words) < 2 or words[1] not in _POLICIES or words[0] in table.policies:
         table.damage = table.damage or "a chain's line is damaged"
         return
     table.policies[words[0]] = words[1]
@@ -268,18 +291,17 @@ def _verb(table: _OpenTable, option: Option, own: Sequence[Option]) -> Verb | No
 
 def _closed(table: _OpenTable, reading: _Reading) -> Table:
     family = reading.dump.family or Family.IPV4
-    damage = table.damage
     if not table.complete:
-        damage = damage or f"the dump of table {table.name} is cut off"
-    if damage:
-        reading.gap(damage)
+        table.damage = table.damage or f"the dump of table {table.name} is cut off"
+    if table.damage:
+        reading.gap(table.damage)
     chains = {}
     for name, rules in table.rules.items():
         base = _base(table, name)
         if base is None and table.policies[name] != "-":
-            reading.gap(f"the hook of chain {name} of table {table.name} is not known")
-        if damage and base is not None:
-            rules.insert(0, Rule(1, damage, (Uncertain(damage),)))
+            reading.gap(f"the hook of a chain of table {table.name} is not known")
+        if table.damage and base is not None:
+            rules.insert(0, Rule(1, table.damage, (Uncertain(table.damage),)))
         chains[name] = Chain(name, tuple(rules), base)
     return Table(reading.dump.backend, family, table.name, chains)
 

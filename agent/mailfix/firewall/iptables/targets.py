@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from mailfix.firewall.iptables.options import Option
@@ -13,6 +14,7 @@ from mailfix.firewall.ruleset import (
     Elsewhere,
     ForgetMark,
     Return,
+    SendOn,
     SetMark,
     Translate,
     Uncertain,
@@ -34,6 +36,7 @@ _WITHOUT_EFFECT = frozenset(
         "IDLETIMER",
         "LED",
         "LOG",
+        "NETFLOW",
         "NFLOG",
         "RATEEST",
         "SECMARK",
@@ -88,10 +91,9 @@ def read_target(name: str, options: Sequence[Option]) -> Verb | None:
         case "SET":
             return ForgetMark() if "--map-mark" in by_name else None
         case "CT":
-            return Untrack() if "--notrack" in by_name else None
+            return _connection_tracking(by_name)
         case "DNAT":
-            where = by_name.get("--to-destination")
-            return Elsewhere(f"sent on to {where.value if where else 'nowhere'} (DNAT)")
+            return _send_on(by_name["--to-destination"].value)
         case "REDIRECT":
             return _redirect(by_name)
     return Uncertain(f"the target {name!r} is not understood")
@@ -128,6 +130,26 @@ def _connmark(options: dict[str, Option]) -> Verb:
     if all(number(each.value) == FULL_MASK for each in masks):
         return CopyMark(save=saving)
     return ForgetMark(connection=saving)
+
+
+def _connection_tracking(options: dict[str, Option]) -> Verb | None:
+    if any(name.startswith("--zone") for name in options):
+        return Uncertain("zones of connection tracking are not followed (CT --zone)")
+    return Untrack() if "--notrack" in options else None
+
+
+def _send_on(where: str) -> Verb:
+    """``192.0.2.1:25``, ``[2001:db8::1]:25``, ``2001:db8::1``, ``:25``; never one of several."""
+    address, port_text = where, ""
+    if where.startswith("["):
+        address, _, port_text = where[1:].partition("]")
+        port_text = port_text.removeprefix(":")
+    elif where.count(":") == 1:
+        address, _, port_text = where.partition(":")
+    if "-" in where:
+        return Elsewhere(f"sent on to one of {where} (DNAT)")
+    number_of = int(ipaddress.ip_address(address)) if address else None
+    return SendOn(number_of, port(port_text) if port_text else None)
 
 
 def _redirect(options: dict[str, Option]) -> Verb:

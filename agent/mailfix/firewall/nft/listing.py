@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
+from mailfix.firewall.matches import Undecidable
 from mailfix.firewall.nft.selectors import Json
 from mailfix.firewall.nft.statements import NamedSet, Scope, steps_of
 from mailfix.firewall.nft.text import rule_text
@@ -33,6 +37,9 @@ _FAMILIES: Mapping[str, Family | None] = {
 }
 _CONDITIONS = ("limit", "quota", "ct count")
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 
 @dataclass(frozen=True, slots=True)
 class NftTable:
@@ -49,58 +56,135 @@ class NftTable:
 
 @dataclass(slots=True)
 class _OpenTable:
+    """A table while its objects are being read, those of a chain by the chain's name."""
+
     family: str
     name: str
-    chains: dict[str, Json] = field(default_factory=dict)
-    rules: dict[str, list[Json]] = field(default_factory=dict)
     sets: dict[str, NamedSet] = field(default_factory=dict)
+    bases: dict[str, BaseChain | None] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
+    hidden: dict[str, set[int]] = field(default_factory=dict)
+    counted: dict[str, set[int]] = field(default_factory=dict)
+    scope: Scope = field(init=False)
+
+    def __post_init__(self) -> None:
+        family = _FAMILIES.get(self.family)
+        self.scope = Scope(self.sets, None if family is None else family is Family.IPV6)
 
 
 def read_nft(text: str) -> tuple[tuple[NftTable, ...], tuple[Gap, ...]]:
     """The tables that may concern mail, and what of the text cannot be followed. Never raises."""
-    if not text.strip():
+    if not text or text.isspace():
         return (), ()
+    tables: dict[tuple[str, str], _OpenTable] = {}
     try:
-        objects = json.loads(text)["nftables"]
-        tables = _gather(objects)
-        read = [_table(table) for table in tables if table.family in _FAMILIES]
+        for entry, start, end in _entries(text):
+            _add(tables, entry, partial(_text_of_rule, text, start, end))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         return (), (Gap(Backend.NFT, None, f"nft's list cannot be read: {problem}"),)
+    read = tuple(_closed(table) for table in tables.values() if table.family in _FAMILIES)
     gaps = tuple(
         Gap(Backend.NFT, None, f"table {table.family} {table.name} is not followed yet")
-        for table in tables
+        for table in tables.values()
         if table.family == "bridge" and _may_block(table)
     )
-    return tuple(read), gaps
+    return read, gaps
 
 
-def _gather(objects: list[Json]) -> list[_OpenTable]:
-    tables: dict[tuple[str, str], _OpenTable] = {}
-    for entry in objects:
-        ((kind, body),) = entry.items()
-        if kind == "table":
-            key = (body["family"], body["name"])
-            tables[key] = _OpenTable(*key)
-        elif kind in ("chain", "rule", "set", "map"):
-            _add(tables[body["family"], body["table"]], kind, body)
-    return list(tables.values())
+def _entries(text: str) -> Iterator[tuple[Json, int, int]]:
+    """The objects of ``{"nftables": [...]}`` one by one, each with where it stands in the text.
+
+    Only one of them is held at a time: all together take ten times as much memory as the text.
+
+    Raises:
+        ValueError: the text is no such list.
+    """
+    opening = _OPENING.match(text)
+    if opening is None:
+        raise ValueError("it does not begin as it should")
+    at = opening.end()
+    while _CLOSING.match(text, at) is None:
+        entry, end = _DECODER.raw_decode(text, at)
+        yield entry, at, end
+        comma = _COMMA.match(text, end)
+        if comma is None:
+            if _CLOSING.match(text, end) is None:
+                raise ValueError(f"it is damaged after {end} characters")
+            return
+        at = comma.end()
 
 
-def _add(table: _OpenTable, kind: str, body: Json) -> None:
-    match kind:
-        case "chain":
-            table.chains[body["name"]] = body
-            table.rules[body["name"]] = []
-        case "rule":
-            table.rules[body["chain"]].append(body)
-        case _:
-            elements = body.get("elem", [])
-            conditional = any(
-                condition in part
-                for part in (*body.get("stmt", ()), *map(_settings, elements))
-                for condition in _CONDITIONS
-            )
-            table.sets[body["name"]] = NamedSet(elements, conditional)
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+_OPENING = re.compile(r'\s*\{\s*"nftables"\s*:\s*\[\s*')
+_COMMA = re.compile(r"\s*,\s*")
+_CLOSING = re.compile(r"\s*\]\s*\}\s*\Z")
+
+
+def _text_of_rule(text: str, start: int, end: int) -> str:
+    try:
+        return rule_text(json.loads(text[start:end])["rule"].get("expr", []))
+    except RecursionError:
+        return "..."
+
+
+def _add(tables: dict[tuple[str, str], _OpenTable], entry: Json, text: Callable[[], str]) -> None:
+    ((kind, body),) = entry.items()
+    if kind == "rule":
+        _add_rule(tables[body["family"], body["table"]], body, text)
+    elif kind == "table":
+        key = (_kept(str, body, "family"), _kept(str, body, "name"))
+        _once(tables, key, _OpenTable(*key))
+    elif kind == "chain":
+        table = tables[body["family"], body["table"]]
+        _once(table.bases, _kept(str, body, "name"), _base(body))
+        table.rules[body["name"]] = []
+        table.hidden[body["name"]] = set()
+        table.counted[body["name"]] = set()
+    elif kind in ("set", "map"):
+        table = tables[body["family"], body["table"]]
+        _once(table.sets, body["name"], _named_set(body))
+
+
+def _kept(kind: type[V], body: Json, name: str) -> V:
+    """A value that is shown or compared as it is; ValueError for one of another kind."""
+    value = body[name]
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {value!r:.40}")
+    return value
+
+
+def _once(found: dict[K, V], name: K, new: V) -> None:
+    if name in found:
+        raise ValueError(f"{name!r} stands there twice")
+    found[name] = new
+
+
+def _add_rule(table: _OpenTable, body: Json, text: Callable[[], str]) -> None:
+    chain, expressions = body["chain"], body.get("expr", [])
+    rules = table.rules[chain]
+    kinds = {kind for each in expressions for kind in each}
+    if "xt" in kinds:
+        table.hidden[chain].add(len(rules))
+    if "counter" in kinds:
+        table.counted[chain].add(len(rules))
+    steps = steps_of(expressions, table.scope)
+    handle = _kept(int, body, "handle") if "handle" in body else None
+    comment = _kept(str, body, "comment") if "comment" in body else None
+    rules.append(Rule(len(rules) + 1, text, steps, handle, comment))
+
+
+def _named_set(body: Json) -> NamedSet:
+    elements = body.get("elem", [])
+    conditional = any(
+        condition in part
+        for part in (*body.get("stmt", ()), *map(_settings, elements))
+        for condition in _CONDITIONS
+    )
+    return NamedSet(elements, conditional)
 
 
 def _settings(element: Json) -> Mapping[str, Json]:
@@ -110,58 +194,48 @@ def _settings(element: Json) -> Mapping[str, Json]:
     return {}
 
 
-def _table(table: _OpenTable) -> NftTable:
-    family = _FAMILIES[table.family]
-    scope = Scope(table.sets, None if family is None else family is Family.IPV6)
-    chains = {
-        name: Chain(
-            name,
-            tuple(_rule(at, body, scope) for at, body in enumerate(table.rules[name], 1)),
-            _base(body),
-        )
-        for name, body in table.chains.items()
-    }
-    shown = Table(Backend.NFT, family, table.name, chains)
-    return NftTable(shown, _with(table, "xt"), _with(table, "counter"))
-
-
-def _with(table: _OpenTable, kind: str) -> dict[str, frozenset[int]]:
-    return {
-        name: frozenset(
-            at
-            for at, body in enumerate(rules)
-            if any(kind in each for each in body.get("expr", ()))
-        )
-        for name, rules in table.rules.items()
-    }
-
-
-def _rule(position: int, body: Json, scope: Scope) -> Rule:
-    expressions = body.get("expr", [])
-    return Rule(
-        position,
-        rule_text(expressions),
-        steps_of(expressions, scope),
-        body.get("handle"),
-        body.get("comment"),
+def _closed(table: _OpenTable) -> NftTable:
+    chains = {name: _chain(table, name) for name in table.rules}
+    return NftTable(
+        Table(Backend.NFT, _FAMILIES[table.family], table.name, chains),
+        {name: frozenset(places) for name, places in table.hidden.items()},
+        {name: frozenset(places) for name, places in table.counted.items()},
     )
+
+
+_NO_DEVICE = "nft does not show which interface the chain is for"
+
+
+def _chain(table: _OpenTable, name: str) -> Chain:
+    """nft before 1.0.7 does not tell the devices of an ingress chain."""
+    base, rules = table.bases[name], table.rules[name]
+    if base is None or base.devices is not None or base.hook not in (Hook.INGRESS, Hook.EGRESS):
+        return Chain(name, tuple(rules), base)
+    unsure = [replace(rule, steps=(Undecidable(_NO_DEVICE), *rule.steps)) for rule in rules]
+    if isinstance(base.policy, Block):
+        unsure.append(Rule(len(rules) + 1, "policy drop", (Uncertain(_NO_DEVICE),)))
+    return Chain(name, tuple(unsure), replace(base, policy=Accept()))
 
 
 def _base(body: Json) -> BaseChain | None:
     if "hook" not in body:
         return None
-    policy = Block("DROP") if body.get("policy") == "drop" else Accept()
+    policy = _POLICIES[body.get("policy", "accept")]
     devices = body.get("dev")
     if devices is not None:
-        devices = (devices,) if isinstance(devices, str) else tuple(devices)
-    return BaseChain(Hook(body["hook"]), body["prio"], policy, body["type"] == "nat", devices)
+        devices = (devices,) if isinstance(devices, str) else tuple(map(str, devices))
+    kind = _kept(str, body, "type")
+    return BaseChain(Hook(body["hook"]), _kept(int, body, "prio"), policy, kind == "nat", devices)
+
+
+_POLICIES: Mapping[str, Accept | Block] = {"accept": Accept(), "drop": Block("DROP")}
 
 
 def _may_block(table: _OpenTable) -> bool:
     """Whether anything in the table is more than accepting and taking notes."""
-    return any(body.get("policy") == "drop" for body in table.chains.values()) or any(
+    return any(base and isinstance(base.policy, Block) for base in table.bases.values()) or any(
         isinstance(step, (Block, Elsewhere, Uncertain, Choice))
         for rules in table.rules.values()
-        for body in rules
-        for step in steps_of(body.get("expr", []), Scope(table.sets))
+        for rule in rules
+        for step in rule.steps
     )

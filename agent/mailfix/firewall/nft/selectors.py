@@ -7,15 +7,19 @@ it does not understand; the caller makes the match undecidable then.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
+from operator import or_
 from typing import Any, TypeAlias
 
-from mailfix.firewall.addresses import AddressSet
+from mailfix.firewall.addresses import AddressSet, address_number
 from mailfix.firewall.matches import (
     Address,
     AddressType,
+    AllOf,
     Answering,
+    Chosen,
     Constant,
     FamilyIs,
     Interface,
@@ -27,6 +31,7 @@ from mailfix.firewall.matches import (
     Owner,
     Ports,
     Protocol,
+    Quantity,
     Side,
     State,
     TcpFlags,
@@ -40,6 +45,8 @@ Json: TypeAlias = Any
 Values: TypeAlias = Sequence[Json]
 FULL_MASK = 0xFFFFFFFF
 TCP_FLAG_BITS = 0xFF
+EVERY = "*"
+"""The element of a set that stands for all that no other element is."""
 
 TCP = Protocol(frozenset({6}))
 
@@ -49,7 +56,8 @@ class Selector:
     """What is looked at. Without ``requires`` the packet has no such thing: no match, nor !=.
 
     ``among`` says when it is one of some values. ``any_bit`` and ``bits`` belong to selectors
-    that are sets of bits: any of these is set; those of a mask have this value.
+    that are sets of bits: any of these is set; those of a mask have this value. ``number`` reads a
+    value of one that has an order; ``highest`` is the last in it.
     """
 
     requires: tuple[Match, ...]
@@ -57,29 +65,29 @@ class Selector:
     any_bit: Callable[[Values], Match] | None = None
     bits: Callable[[int, int], Match] | None = None
     number: Callable[[Json], int] | None = None
+    highest: int = FULL_MASK
+
+    def holds(self, values: Values) -> Match:
+        """As ``among``, where ``*`` stands for every value."""
+        return Constant(True) if EVERY in values else self.among(values)
 
 
 def selector(left: Json) -> Selector:
     """The selector of an expression that is no concatenation and no bit operation."""
     if not isinstance(left, dict) or len(left) != 1:
         raise ValueError("an expression that is not understood")
-    (kind, body), *_ = left.items()
-    match kind:
-        case "payload":
-            return _payload(body)
-        case "meta":
-            return _META[body["key"]]
-        case "ct":
-            return _ct(body)
-        case "fib":
-            return _fib(body)
-        case "exthdr":
-            return Selector((Constant(False),), lambda _: Constant(False))
-    raise ValueError(f"{kind} is not understood")
+    ((kind, body),) = left.items()
+    reader = _KINDS.get(kind)
+    if reader is None:
+        raise ValueError(f"{kind} is not understood")
+    return reader(body)
 
 
 def interval(value: Json, number: Callable[[Json], int]) -> tuple[int, int]:
-    """``25``, ``{"range": [1, 5]}``: the first and the last number."""
+    """``25``, ``{"range": [1, 5]}``, a prefix of 32 bits: the first and the last number."""
+    if isinstance(value, dict) and "prefix" in value:
+        first, length = number(value["prefix"]["addr"]), _integer(value["prefix"]["len"])
+        return first, first | FULL_MASK >> length
     if isinstance(value, dict) and "range" in value:
         low, high = value["range"]
         return number(low), number(high)
@@ -97,14 +105,16 @@ def address_set(values: Values) -> AddressSet:
 
 def _address_interval(value: Json) -> tuple[int, int]:
     if isinstance(value, str):
-        number = int(ipaddress.ip_address(value))
+        number = address_number(value)
         return number, number
     if "prefix" in value:
         prefix = value["prefix"]
         network = ipaddress.ip_network(f"{prefix['addr']}/{prefix['len']}", strict=False)
         return int(network.network_address), int(network.broadcast_address)
     low, high = value["range"]
-    return int(ipaddress.ip_address(low)), int(ipaddress.ip_address(high))
+    if isinstance(low, int):
+        return low, high
+    return address_number(low), address_number(high)
 
 
 def _integer(value: Json) -> int:
@@ -135,14 +145,16 @@ def _address_selector(
     def number(value: Json) -> int:
         return int(ipaddress.ip_address(value))
 
-    return Selector(requires, among, None, by_mask, number)
+    return Selector(requires, among, None, by_mask, number, (1 << bits) - 1)
 
 
 def _port_selector(side: Side, requires: tuple[Match, ...]) -> Selector:
     return Selector(
         requires,
         lambda values: Ports(side, _intervals(values, _port_number)),
-        number=_port_number,
+        None,
+        lambda mask, value: Ports(side, tuple(masked(value, mask, 16).intervals())),
+        _port_number,
     )
 
 
@@ -153,20 +165,27 @@ def _protocol_selector(*requires: Match) -> Selector:
             numbers |= set(range(low, min(high, 255) + 1))
         return Protocol(frozenset(numbers))
 
-    return Selector(requires, among, number=_protocol_number)
+    def by_mask(mask: int, value: int) -> Match:
+        return Protocol(frozenset(each for each in range(256) if each & mask == value))
+
+    return Selector(requires, among, None, by_mask, _protocol_number)
 
 
-def _flag_bits(value: Json) -> int:
-    """``"syn"``, ``["syn", "ack"]``, ``{"|": [...]}``."""
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str):
-        return TCP_FLAGS[value]
-    parts = value["|"] if isinstance(value, dict) else value
-    bits = 0
-    for part in parts:
-        bits |= _flag_bits(part)
-    return bits
+def _named_bits(bits: Mapping[str, int]) -> Callable[[Json], int]:
+    """``"new"``, ``["new", "related"]``, ``{"|": ["new", "related"]}``, or the number itself."""
+
+    def read(value: Json) -> int:
+        if isinstance(value, str):
+            return bits[value]
+        if isinstance(value, int):
+            return value
+        parts = value["|"] if isinstance(value, dict) else value
+        return reduce(or_, map(read, parts), 0)
+
+    return read
+
+
+_flag_bits = _named_bits(TCP_FLAGS)
 
 
 def _any_tcp_flag(values: Values) -> Match:
@@ -190,6 +209,27 @@ def _undecidable(reason: str, *requires: Match) -> Selector:
 
 
 IPV4, IPV6 = FamilyIs(False), FamilyIs(True)
+_NOTHING = Selector((Constant(False),), lambda _: Constant(False))
+"""What none of the packets that are asked about has."""
+
+
+def _absent(body: Mapping[str, Json], family: Match) -> Selector:
+    """Extension headers and IP options, which the first packets of a connection have not."""
+    if "field" in body:
+        return _NOTHING
+    return Selector((family,), _absence)
+
+
+def _absence(values: Values) -> Match:
+    """``missing`` rather than ``exists``."""
+    return one_of(Constant(not _exists(each)) for each in values)
+
+
+def _exists(value: Json) -> bool:
+    if value not in (True, False):
+        raise ValueError(f"{value!r} is neither exists nor missing")
+    return bool(value)
+
 
 _IP_FIELDS: Mapping[tuple[str, str], Selector] = {
     ("ip", "saddr"): _address_selector(Side.SOURCE, 32, IPV4),
@@ -199,6 +239,35 @@ _IP_FIELDS: Mapping[tuple[str, str], Selector] = {
     ("ip", "protocol"): _protocol_selector(IPV4),
     ("ip6", "nexthdr"): _protocol_selector(IPV6),
     ("tcp", "flags"): _TCP_FLAGS,
+}
+
+
+def _chosen(quantity: Quantity, *requires: Match) -> Selector:
+    def among(values: Values) -> Match:
+        return Chosen(quantity, _intervals(values, _integer))
+
+    return Selector(requires, among, number=_integer)
+
+
+def _fixed(fixed: int, *requires: Match) -> Selector:
+    """What is the same in every packet that is asked about."""
+
+    def among(values: Values) -> Match:
+        return Constant(any(low <= fixed <= high for low, high in _intervals(values, _integer)))
+
+    def by_mask(mask: int, value: int) -> Match:
+        return Constant(fixed & mask == value)
+
+    return Selector(requires, among, None, by_mask, _integer)
+
+
+_OF_HEADER: Mapping[tuple[str, str], Selector] = {
+    ("ip", "version"): _fixed(4, IPV4),
+    ("ip6", "version"): _fixed(6, IPV6),
+    ("ip", "hdrlength"): _fixed(5, IPV4),
+    ("ip", "length"): _chosen(Quantity.LENGTH, IPV4),
+    ("ip", "ttl"): _chosen(Quantity.HOPS, IPV4),
+    ("ip6", "hoplimit"): _chosen(Quantity.HOPS, IPV6),
 }
 _FRAGMENT_BITS = 0x3FFF
 """More-fragments and the offset: 0 in the first packet of a TCP connection."""
@@ -216,19 +285,25 @@ def _payload(body: Mapping[str, Json]) -> Selector:
     if known is not None:
         return known
     if field in ("sport", "dport"):
-        side = Side.SOURCE if field == "sport" else Side.DESTINATION
-        of_protocol = () if name == "th" else (Protocol(frozenset({PROTOCOLS[name]})),)
-        return _port_selector(side, of_protocol)
+        return _ports_of(name, Side.SOURCE if field == "sport" else Side.DESTINATION)
     if (name, field) == ("ip", "frag-off"):
         return Selector((IPV4,), _frag_unknown, None, _no_fragment, _integer)
+    if (name, field) in _OF_HEADER:
+        return _OF_HEADER[name, field]
     reason = f"{name} {field} of the packet is not known"
     if name in ("ip", "ip6"):
         return _undecidable(reason, IPV6 if name == "ip6" else IPV4)
     if name in PROTOCOLS:
         return _undecidable(reason, Protocol(frozenset({PROTOCOLS[name]})))
     if name == "arp":
-        return Selector((Constant(False),), lambda _: Constant(False))
+        return _NOTHING
     return _undecidable(reason)
+
+
+@cache
+def _ports_of(name: str, side: Side) -> Selector:
+    of_protocol = () if name == "th" else (Protocol(frozenset({PROTOCOLS[name]})),)
+    return _port_selector(side, of_protocol)
 
 
 def _frag_unknown(_: Values) -> Match:
@@ -246,18 +321,25 @@ def _interface_selector(incoming: bool) -> Selector:
 
 
 def _mark_selector(connection: bool, *requires: Match) -> Selector:
-    def one(low: int, high: int) -> Match:
-        if low == high:
-            return Mark(low, FULL_MASK, connection)
-        return Undecidable("a range of marks is not understood")
+    def among(values: Values) -> Match:
+        blocks = (block for span in _intervals(values, _integer) for block in _blocks(*span))
+        return one_of(Mark(value, mask, connection) for value, mask in blocks)
 
     return Selector(
         requires,
-        lambda values: one_of(one(*span) for span in _intervals(values, _integer)),
+        among,
         None,
         lambda mask, value: Mark(value, mask, connection),
         _integer,
     )
+
+
+def _blocks(low: int, high: int) -> Iterator[tuple[int, int]]:
+    """A range of numbers of 32 bits as values under masks, as a range of addresses has prefixes."""
+    while low <= high:
+        size = min(low & -low or FULL_MASK + 1, 1 << (high - low + 1).bit_length() - 1)
+        yield low, FULL_MASK & -size
+        low += size
 
 
 def _owner_selector(group: bool) -> Selector:
@@ -289,10 +371,13 @@ _META: Mapping[str, Selector] = {
     "skuid": _owner_selector(False),
     "skgid": _owner_selector(True),
     "pkttype": Selector((), _named({"host": Constant(True), "unicast": Constant(True)})),
+    "length": _chosen(Quantity.LENGTH),
+    "secpath": Selector((), _absence),
+    "ipsec": Selector((), _absence),
+    "cgroup": _undecidable("the mail service's control group is not known", LocallySent()),
 } | {
     key: _undecidable(f"meta {key} is not known")
     for key in (
-        "length",
         "priority",
         "rtclassid",
         "cpu",
@@ -302,13 +387,10 @@ _META: Mapping[str, Selector] = {
         "oiftype",
         "iifkind",
         "oifkind",
-        "cgroup",
         "random",
         "time",
         "day",
         "hour",
-        "secpath",
-        "ipsec",
         "sdif",
         "sdifname",
         "ibrname",
@@ -331,12 +413,44 @@ def _exact_states(values: Values) -> Match:
     return _states([value for value in values if isinstance(value, str)])
 
 
+_STATE_BITS = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
+
+
+def _state_bits(mask: int, value: int) -> Match:
+    """``ct state & mask == value``: the state is exactly one bit."""
+    names = {name.upper(): bit for name, bit in _STATE_BITS.items() if bit & mask}
+    if value == 0:
+        return Not(State(frozenset(names)))
+    return State(frozenset(name for name, bit in names.items() if bit == value))
+
+
+_STATUS_BITS = {
+    "expected": 1,
+    "seen-reply": 2,
+    "assured": 4,
+    "confirmed": 8,
+    "snat": 16,
+    "dnat": 32,
+    "dying": 512,
+}
 _STATUS = {"DNAT", "SNAT", "CONFIRMED", "SEEN-REPLY"}
 """The bits that a connection may have when its first two packets pass."""
 
 
 def _status(values: Values) -> Match:
     return State(frozenset(name.upper() for name in _flat(values)) & _STATUS)
+
+
+def _status_bits(mask: int, value: int) -> Match:
+    """``ct status & mask == value``, of bits that have a name."""
+    if (mask | value) & ~sum(_STATUS_BITS.values()):
+        return Undecidable("ct status as a whole is not understood")
+    bits = {name.upper(): bit for name, bit in _STATUS_BITS.items() if bit & mask}
+    held = [
+        State(frozenset({name}) & _STATUS) if bit & value else Not(State(frozenset({name})))
+        for name, bit in bits.items()
+    ]
+    return Constant(False) if value & ~mask else AllOf(tuple(held))
 
 
 def _flat(values: Values) -> list[str]:
@@ -353,14 +467,20 @@ def _ct(body: Mapping[str, Json]) -> Selector:
     tracked = Tracked()
     match key:
         case "state":
-            return Selector((), _exact_states, _states)
+            return Selector((), _exact_states, _states, _state_bits, _named_bits(_STATE_BITS))
         case "status":
             unknown = _undecidable("ct status as a whole is not understood").among
-            return Selector((tracked,), unknown, _status)
+            read = _named_bits(_STATUS_BITS)
+            return Selector((tracked,), unknown, _status, _status_bits, read)
         case "direction":
             return Selector((tracked,), _named(_DIRECTIONS))
         case "mark":
             return _mark_selector(True, tracked)
+        case "helper":
+            # Only of connections that another one has announced.
+            return _NOTHING
+        case "zone":
+            return _fixed(0, tracked)
         case "l3proto":
             return Selector((tracked,), _named({"ipv4": IPV4, "ipv6": IPV6}))
         case "protocol":
@@ -395,7 +515,43 @@ def _fib(body: Mapping[str, Json]) -> Selector:
     return _undecidable(f"fib {' . '.join(flags)} {result} is not known")
 
 
+_ROUTE_MISSING = ("0", 0, False)
+"""So ``missing`` is shown; ``exists`` is true."""
+
+
 def _route_back(values: Values) -> Match:
-    """``missing`` (false, 0) or ``exists`` (true): there is a route back."""
-    answers = {False: False, "0": False, True: True}
-    return one_of(Constant(answers[value]) for value in values)
+    """There is a route back, by the interface that the packet came in by."""
+    by_name = _interface_selector(True)
+    return one_of(
+        Constant(False)
+        if value in _ROUTE_MISSING
+        else Constant(True)
+        if value is True
+        else by_name.among([value])
+        for value in values
+    )
+
+
+def _route(body: Mapping[str, Json]) -> Selector:
+    if body["key"] == "ipsec":
+        return Selector((), _absence)
+    return _undecidable(f"rt {body['key']} is not known")
+
+
+_KINDS: Mapping[str, Callable[[Json], Selector]] = {
+    "payload": _payload,
+    "meta": lambda body: _META[body["key"]],
+    "ct": _ct,
+    "fib": _fib,
+    "rt": _route,
+    "exthdr": lambda body: _absent(body, IPV6),
+    "ip option": lambda body: _absent(body, IPV4),
+    "tcp option": lambda body: _undecidable("the sender chooses the options of TCP", TCP),
+    "sctp chunk": lambda body: _NOTHING,
+    "dccp option": lambda body: _NOTHING,
+    "socket": lambda body: _undecidable("which sockets are open is not known"),
+    "osf": lambda body: _undecidable("the sender's operating system is not known"),
+    "numgen": lambda body: _undecidable("it depends on chance or on earlier packets (numgen)"),
+    "jhash": lambda body: _undecidable("it depends on a hash of the packet"),
+    "symhash": lambda body: _undecidable("it depends on a hash of the packet"),
+}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mailfix.firewall.addresses import LINE_END
 from mailfix.firewall.iptables.targets import read_target
 from mailfix.firewall.matches import (
     AllOf,
@@ -14,10 +16,19 @@ from mailfix.firewall.matches import (
     Not,
     Tracked,
     Undecidable,
+    all_of,
     conditions,
     one_of,
 )
-from mailfix.firewall.nft.selectors import FULL_MASK, Json, Selector, Values, selector
+from mailfix.firewall.nft.selectors import (
+    EVERY,
+    FULL_MASK,
+    TCP,
+    Json,
+    Selector,
+    Values,
+    selector,
+)
 from mailfix.firewall.ruleset import (
     Accept,
     Block,
@@ -28,6 +39,7 @@ from mailfix.firewall.ruleset import (
     Goto,
     Jump,
     Return,
+    SendOn,
     SetMark,
     Step,
     Translate,
@@ -35,8 +47,6 @@ from mailfix.firewall.ruleset import (
     Untrack,
     Verb,
 )
-
-HIGHEST = FULL_MASK
 
 
 @dataclass(slots=True)
@@ -64,7 +74,6 @@ _WITHOUT_EFFECT = frozenset(
         "counter",
         "log",
         "dup",
-        "flow",
         "ct helper",
         "ct timeout",
         "ct expectation",
@@ -80,6 +89,7 @@ _CONDITIONS = {
     "ct count": "it depends on the number of open connections (ct count)",
     "meter": "it depends on the rate of earlier packets (meter)",
 }
+_DEPENDS_ON_ELEMENT = Undecidable("the set's elements have a rate or a quota")
 _VERDICTS: Mapping[str, Verb] = {
     "accept": Accept(),
     "drop": Block("DROP"),
@@ -89,8 +99,6 @@ _VERDICTS: Mapping[str, Verb] = {
     "synproxy": Elsewhere("answered in the host's place (synproxy)"),
     "fwd": Elsewhere("sent out by another interface (fwd)"),
     "notrack": Untrack(),
-    "snat": Translate(),
-    "masquerade": Translate(),
 }
 
 
@@ -100,7 +108,7 @@ def steps_of(expressions: Sequence[Json], scope: Scope) -> tuple[Step, ...]:
     family = None if scope.ipv6 is None else FamilyIs(scope.ipv6)
     for expression in expressions:
         try:
-            steps += (step for step in _steps(expression, scope) if step != family)
+            steps += [step for step in _steps(expression, scope) if step != family]
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
             kind = next(iter(expression), "") if isinstance(expression, dict) else ""
             reason = f"{kind or 'a statement'} is not understood: {problem}"
@@ -110,20 +118,68 @@ def steps_of(expressions: Sequence[Json], scope: Scope) -> tuple[Step, ...]:
 
 def _steps(expression: Json, scope: Scope) -> list[Step]:
     ((kind, body),) = expression.items()
-    if kind in _WITHOUT_EFFECT:
-        return []
-    if kind in _CONDITIONS:
-        return [Undecidable(_CONDITIONS[kind])]
-    if kind in _VERDICTS:
-        return [_VERDICTS[kind]]
     if kind == "match":
-        return list(conditions(_match(body, scope)))
+        return _conditions(_match(body, scope))
     if kind == "vmap":
         return [_verdict_map(body, scope)]
+    if kind in _TRANSLATIONS:
+        return [*_needs(body, scope), *_translation(kind, body, scope)]
+    return [*_needs(body, scope), *_deed(kind, body)]
+
+
+def _deed(kind: str, body: Json) -> Sequence[Step]:
+    if kind in _WITHOUT_EFFECT:
+        return ()
+    if kind in _CONDITIONS:
+        return (Undecidable(_CONDITIONS[kind]),)
+    if kind in _VERDICTS:
+        return (_VERDICTS[kind],)
     reader = _READERS.get(kind)
-    return (
-        [Uncertain(f"the statement {kind!r} is not understood")] if reader is None else reader(body)
-    )
+    unknown = (Uncertain(f"the statement {kind!r} is not understood"),)
+    return unknown if reader is None else reader(body)
+
+
+def _needs(body: Json, scope: Scope) -> Iterator[Match]:
+    """A statement ends the rule where what it reads or looks up in a map is not there.
+
+    nft leaves out of its list what a statement implies, such as ``meta nfproto ipv4``.
+    """
+    if isinstance(body, list):
+        for each in body:
+            yield from _needs(each, scope)
+    if not isinstance(body, dict):
+        return
+    for kind, part in body.items():
+        if kind == "key" and _is_written(part):
+            continue
+        if kind == "map" and isinstance(part, dict):
+            yield from _key_of_map(part, scope)
+        elif kind in _READ:
+            yield from selector({kind: part}).requires
+        else:
+            yield from _needs(part, scope)
+
+
+_READ = frozenset({"payload", "ct", "exthdr", "tcp option", "ip option"})
+
+
+def _is_written(key: Json) -> bool:
+    """Whether a statement sets something that is there at any time."""
+    return isinstance(key, dict) and ("meta" in key or "ct" in key)
+
+
+def _key_of_map(body: Mapping[str, Json], scope: Scope) -> Iterator[Match]:
+    data = body["data"]
+    pairs = scope.sets[data[1:]].elements if isinstance(data, str) else data["set"]
+    keys = _Key.of(body["key"])
+    yield from keys.requires
+    yield one_of(keys.holds(_plain(value)) for value, _ in pairs)
+
+
+def _conditions(found: tuple[Match, ...]) -> list[Step]:
+    """Taken apart only where there may be something to take apart: rules are many."""
+    whole = not any(isinstance(each, (AllOf, Constant)) for each in found)
+    return list(found if whole else conditions(found))
 
 
 def _match(body: Mapping[str, Json], scope: Scope) -> tuple[Match, ...]:
@@ -131,9 +187,8 @@ def _match(body: Mapping[str, Json], scope: Scope) -> tuple[Match, ...]:
     if isinstance(left, dict) and "&" in left:
         return _masked(left["&"], right, operator)
     if isinstance(left, dict) and "concat" in left:
-        found = AllOf(_concatenation(left["concat"], right, scope))
-        requires = tuple(each for part in left["concat"] for each in selector(part).requires)
-        return (*requires, _signed(operator, found))
+        key = _Key.of(left)
+        return (*key.requires, _signed(operator, _listed(key, right, scope)))
     chosen = selector(left)
     if operator in _COMPARISONS:
         return (*chosen.requires, _compared(chosen, operator, right))
@@ -151,13 +206,13 @@ def _found(chosen: Selector, left: Json, operator: str, right: Json, scope: Scop
     if chosen.any_bit is not None and operator in ("in", "!"):
         bits = chosen.any_bit(values)
         return Not(bits) if operator == "!" else bits
-    key = (name, str(left))
-    match = scope.made.get(key) if name else None
+    key = (name, str(left)) if name else None
+    match = scope.made.get(key) if key else None
     if match is None:
-        match = chosen.among(values)
+        match = chosen.holds(values)
         if conditional:
-            match = AllOf((match, Undecidable("the set's elements have a rate or a quota")))
-        if name:
+            match = AllOf((match, _DEPENDS_ON_ELEMENT))
+        if key:
             scope.made[key] = match
     return _signed(operator, match)
 
@@ -185,62 +240,103 @@ def _plain(element: Json) -> Json:
 _COMPARISONS: Mapping[str, Callable[[int], tuple[int, int]]] = {
     "<": lambda number: (0, number - 1),
     "<=": lambda number: (0, number),
-    ">": lambda number: (number + 1, HIGHEST),
-    ">=": lambda number: (number, HIGHEST),
+    ">": lambda number: (number + 1, LINE_END),
+    ">=": lambda number: (number, LINE_END),
 }
 
 
 def _compared(chosen: Selector, operator: str, right: Json) -> Match:
     if chosen.number is None:
-        return chosen.among([right])
+        return _not_in_order(chosen, right)
     low, high = _COMPARISONS[operator](chosen.number(right))
+    high = min(high, chosen.highest)
     return chosen.among([{"range": [low, high]}]) if low <= high else Constant(False)
+
+
+def _not_in_order(chosen: Selector, right: Json) -> Match:
+    """Of what has no order only the undecidable can be compared."""
+    match = chosen.among([right])
+    return match if isinstance(match, Undecidable) else Undecidable("the comparison is not known")
 
 
 def _masked(parts: Sequence[Json], right: Json, operator: str) -> tuple[Match, ...]:
     left, mask = parts
     chosen = selector(left)
     if chosen.bits is None or chosen.number is None:
-        return (*chosen.requires, chosen.among([right]))
-    if isinstance(right, dict) and "set" in right:
-        wanted = [_plain(each) for each in right["set"]]
-    else:
-        wanted = [right]
+        return (*chosen.requires, _not_in_order(chosen, right))
     bits = chosen.number(mask)
-    found = tuple(chosen.bits(bits, chosen.number(value)) for value in wanted)
+    if isinstance(right, dict) and "set" in right:
+        wanted = [chosen.number(_plain(each)) for each in right["set"]]
+    elif operator in _COMPARISONS:
+        low, high = _COMPARISONS[operator](chosen.number(right))
+        wanted, operator = [each for each in _parts_of(bits) if low <= each <= high], "=="
+    else:
+        wanted = [chosen.number(right)]
+    found = tuple(chosen.bits(bits, value) for value in wanted)
     return (*chosen.requires, _signed(operator, one_of(found)))
 
 
-def _concatenation(parts: Sequence[Json], right: Json, scope: Scope) -> tuple[Match, ...]:
-    """One of the elements, part by part."""
-    selectors = [selector(part) for part in parts]
+MAX_MASK_PARTS = 256
+
+
+def _parts_of(mask: int) -> Sequence[int]:
+    """All numbers with no other bits than those of ``mask``; ValueError for too many."""
+    bits = [1 << at for at in range(mask.bit_length()) if mask >> at & 1]
+    if 1 << len(bits) > MAX_MASK_PARTS:
+        raise ValueError("a comparison of so many bits")
+    parts = [0]
+    for bit in bits:
+        parts += [part | bit for part in parts]
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What is looked up in a set or map: one selector, or several of a concatenation."""
+
+    selectors: tuple[Selector, ...]
+    concatenated: bool
+
+    @classmethod
+    def of(cls, key: Json) -> _Key:
+        concatenated = isinstance(key, dict) and "concat" in key
+        parts = key["concat"] if concatenated else [key]
+        return cls(tuple(selector(part) for part in parts), concatenated)
+
+    @property
+    def requires(self) -> tuple[Match, ...]:
+        return tuple(each for chosen in self.selectors for each in chosen.requires)
+
+    def holds(self, value: Json) -> Match:
+        """Whether the packet has this value, which may be ``*`` for every one."""
+        if value == EVERY:
+            return Constant(True)
+        parts = value["concat"] if self.concatenated else [value]
+        if len(parts) != len(self.selectors):
+            raise ValueError("an element with too few parts")
+        found = zip(self.selectors, parts, strict=True)
+        return all_of(chosen.holds([part]) for chosen, part in found)
+
+
+def _listed(key: _Key, right: Json, scope: Scope) -> Match:
+    """Whether the packet has one of the values."""
     values, conditional, _ = _values(right, scope)
-    found = one_of(_element(selectors, value) for value in values)
-    return (found, Undecidable("the set's elements have a rate")) if conditional else (found,)
-
-
-def _element(selectors: Sequence[Selector], value: Json) -> Match:
-    parts = value["concat"]
-    if len(parts) != len(selectors):
-        raise ValueError("an element with too few parts")
-    return AllOf(tuple(chosen.among([part]) for chosen, part in zip(selectors, parts, strict=True)))
+    found = one_of(key.holds(value) for value in values)
+    return AllOf((found, _DEPENDS_ON_ELEMENT)) if conditional else found
 
 
 def _verdict_map(body: Mapping[str, Json], scope: Scope) -> Choice:
-    data = body["data"]
-    pairs = scope.sets[data[1:]].elements if isinstance(data, str) else data["set"]
-    key = body["key"]
-    concatenated = isinstance(key, dict) and "concat" in key
-    selectors = [selector(part) for part in (key["concat"] if concatenated else [key])]
-    requires = tuple(each for chosen in selectors for each in chosen.requires)
-    branches: list[tuple[Match, Verb]] = []
-    for value, verdict in pairs:
-        plain = _plain(value)
-        match = _element(selectors, plain) if concatenated else selectors[0].among([plain])
-        verb = _verdict(verdict)
-        if verb is not None:
-            branches.append((AllOf((*requires, match)), verb))
-    return Choice(tuple(branches))
+    data, key = body["data"], _Key.of(body["key"])
+    named = scope.sets[data[1:]] if isinstance(data, str) else NamedSet(data["set"])
+    held = [(_plain(value), verdict) for value, verdict in named.elements]
+    branches = [(key.holds(value), _verdict(verdict)) for value, verdict in held if value != EVERY]
+    others = [_verdict(verdict) for value, verdict in held if value == EVERY]
+    if others:
+        branches.append((Not(one_of(match for match, _ in branches)), others[0]))
+    needs = (*key.requires, _DEPENDS_ON_ELEMENT) if named.conditional else key.requires
+    return Choice(
+        tuple((all_of((*needs, match)), verb) for match, verb in branches if verb is not None)
+    )
 
 
 def _verdict(verdict: Mapping[str, Json]) -> Verb | None:
@@ -248,12 +344,19 @@ def _verdict(verdict: Mapping[str, Json]) -> Verb | None:
     ((kind, body),) = verdict.items()
     match kind:
         case "jump":
-            return Jump(body["target"])
+            return Jump(_called(body))
         case "goto":
-            return Goto(body["target"])
+            return Goto(_called(body))
         case "continue":
             return None
     return _VERDICTS[kind]
+
+
+def _called(body: Mapping[str, Json]) -> str:
+    target = body["target"]
+    if not isinstance(target, str):
+        raise ValueError("a chain without a name")
+    return target
 
 
 def _mangle(body: Mapping[str, Json]) -> list[Step]:
@@ -261,7 +364,9 @@ def _mangle(body: Mapping[str, Json]) -> list[Step]:
     ((kind, what),) = key.items()
     if kind == "payload" and what.get("field") in ("saddr", "daddr", "sport", "dport"):
         return [Elsewhere(f"{what['protocol']} {what['field']} is rewritten")]
-    if what.get("key") != "mark":
+    if kind == "ct" and what.get("key") == "zone":
+        return [Uncertain("zones of connection tracking are not followed (ct zone)")]
+    if what.get("key") != "mark" or kind not in ("meta", "ct"):
         return []
     verb = _mark(value, kind == "ct")
     return [Tracked(), verb] if verb == CopyMark(save=False) else [verb]
@@ -293,26 +398,76 @@ def _update(body: Mapping[str, Json]) -> list[Step]:
     """``add @set { ... limit ... }`` goes on only where the limit holds."""
     if any(condition in each for each in body.get("stmt", ()) for condition in _CONDITIONS):
         return [Undecidable("it depends on earlier packets from the same address")]
-    if body.get("op") == "delete":
-        return [Undecidable("it depends on what the set holds at the time")]
     return []
 
 
-_REJECTED_FAMILY = {"icmp": FamilyIs(False), "icmpv6": FamilyIs(True)}
+_REJECTED: Mapping[str, Match] = {
+    "icmp": FamilyIs(False),
+    "icmpv6": FamilyIs(True),
+    "tcp reset": TCP,
+}
 
 
 def _reject(body: Json) -> list[Step]:
-    """An ICMP of one family stands for that family: nft then leaves ``meta nfproto`` out."""
+    """The answer that is to be sent stands for a family or for TCP: nft then leaves it out."""
     kind = body.get("type") if isinstance(body, dict) else None
-    family = _REJECTED_FAMILY.get(kind) if isinstance(kind, str) else None
-    return [Block("REJECT")] if family is None else [family, Block("REJECT")]
+    implied = _REJECTED.get(kind) if isinstance(kind, str) else None
+    return [Block("REJECT")] if implied is None else [implied, Block("REJECT")]
 
 
-def _redirect(body: Json) -> Verb:
-    port = body.get("port") if isinstance(body, dict) else None
+def _translation(kind: str, body: Json, scope: Scope) -> list[Step]:
+    """snat, dnat and redirect: of one family where they name one, perhaps out of a map."""
+    make = _TRANSLATIONS[kind]
+    settings = body if isinstance(body, dict) else {}
+    family = _FAMILIES.get(settings.get("family", ""))
+    address, port = settings.get("addr"), settings.get("port")
+    step: Step
+    if isinstance(address, dict) and "map" in address and port is None:
+        step = _choice(address["map"], scope, lambda value: make(*_address_and_port(value)))
+    elif isinstance(port, dict) and "map" in port:
+        step = _choice(port["map"], scope, lambda value: make(address, value))
+    else:
+        step = make(address, port)
+    return [step] if family is None else [family, step]
+
+
+def _address_and_port(value: Json) -> tuple[Json, Json]:
+    if isinstance(value, dict) and "concat" in value:
+        address, port = value["concat"]
+        return address, port
+    return value, None
+
+
+def _choice(body: Mapping[str, Json], scope: Scope, make: Callable[[Json], Verb]) -> Choice:
+    """A verb for each value of a map."""
+    data, key = body["data"], _Key.of(body["key"])
+    pairs = scope.sets[data[1:]].elements if isinstance(data, str) else data["set"]
+    return Choice(tuple((key.holds(_plain(value)), make(found)) for value, found in pairs))
+
+
+def _redirected(address: Json, port: Json) -> Verb:
     if port is None or isinstance(port, int):
         return Translate(port)
     return Elsewhere("redirected to one of several ports")
+
+
+def _sent_on(address: Json, port: Json) -> Verb:
+    if not isinstance(address, str | None) or not isinstance(port, int | None):
+        return Elsewhere("sent on to one of several addresses or ports (dnat)")
+    return SendOn(None if address is None else int(ipaddress.ip_address(address)), port)
+
+
+def _own_name(address: Json, port: Json) -> Verb:
+    return Translate()
+
+
+_TRANSLATIONS: Mapping[str, Callable[[Json, Json], Verb]] = {
+    "redirect": _redirected,
+    "dnat": _sent_on,
+    "snat": _own_name,
+    "masquerade": _own_name,
+}
+_FAMILIES: Mapping[str, Match] = {"ip": FamilyIs(False), "ip6": FamilyIs(True)}
 
 
 def _xt(body: Json) -> list[Step]:
@@ -327,14 +482,14 @@ def _xt(body: Json) -> list[Step]:
 
 
 _READERS: Mapping[str, Callable[[Json], list[Step]]] = {
-    "jump": lambda body: [Jump(body["target"])],
-    "goto": lambda body: [Goto(body["target"])],
+    "jump": lambda body: [Jump(_called(body))],
+    "goto": lambda body: [Goto(_called(body))],
     "continue": lambda body: [Constant(False)],
+    # It goes on only with connections of which both sides have been heard (nft_flow_offload.c).
+    "flow": lambda body: [Constant(False)],
     "mangle": _mangle,
     "set": _update,
     "map": _update,
     "reject": _reject,
-    "redirect": lambda body: [_redirect(body)],
-    "dnat": lambda body: [Elsewhere("sent on to another address (dnat)")],
     "xt": _xt,
 }

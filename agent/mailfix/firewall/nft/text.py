@@ -24,7 +24,7 @@ def _statement(statement: Json) -> str:
         if writer is not None:
             return writer(body)
         return kind if body is None else f"{kind} {_raw(body)}"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return _raw(statement)
 
 
