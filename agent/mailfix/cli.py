@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import NoReturn, Optional
 import typer
 
 from mailfix import __version__
+from mailfix.model import Family
 
 USAGE_ERROR = 64
 PROGRAM_FAILED = 70
@@ -87,6 +89,40 @@ def probe(
     raise typer.Exit(report.exit_code(seen))
 
 
+@app.command(epilog="Example: mailfix explain 25 --from 198.51.100.7")
+def explain(
+    port: str = typer.Argument(..., help="A port, or a mail service such as submission."),
+    out: bool = typer.Option(False, "--out", help="What the mail user sends, not what comes in."),
+    source: Optional[str] = typer.Option(  # noqa: UP045
+        None, "--from", help="Where it comes from; without, the whole Internet."
+    ),
+    to: Optional[str] = typer.Option(  # noqa: UP045
+        None, "--to", help="With --out: where it goes; without, the whole Internet."
+    ),
+    family: Optional[Family] = typer.Option(None, help="Over IPv4 or IPv6 alone."),  # noqa: UP045
+    udp: bool = typer.Option(False, "--udp", help="UDP instead of TCP."),
+    cure: bool = typer.Option(
+        False, "--cure", help="Also find the smallest change that opens it; takes longer."
+    ),
+    form: Format = typer.Option(Format.text, "--format", help="How to write the answer."),
+) -> None:
+    """Follow a new connection through the firewall, rule by rule; run it as root.
+
+    Exit codes: 0 open, 1 blocked, 2 undecided or not found out.
+    """
+    from mailfix import explainer
+    from mailfix.explainer.request import read_request
+    from mailfix.report.explain import document, text
+
+    request = read_request(port, out=out, udp=udp, source=source, to=to, family=family, cure=cure)
+    explanation = explainer.run(request)
+    if form is Format.json:
+        _out(document.write(explanation) + "\n")
+    else:
+        _out(text.write(explanation, colour=_colour(), width=_width()))
+    raise typer.Exit(explanation.exit_code)
+
+
 @app.command(epilog="Example: mailfix rules ptr-missing")
 def rules(
     rule: Optional[str] = typer.Argument(None, help="The id of a rule."),  # noqa: UP045
@@ -113,9 +149,19 @@ def _colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
+def _width() -> int:
+    """The terminal's, and for a file or a pipe one that rules of usual length fit in."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+
+
 def main() -> NoReturn:
     """Run the command line and exit with the code that the contract names."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # A command ends within seconds, and to look through the objects of 50,000 rules again and
+    # again takes as long as to judge them.
+    gc.disable()
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mailfix.facts import (
+    BootFile,
     Facts,
     Greeting,
     HostAddress,
@@ -21,12 +22,13 @@ from mailfix.facts import (
     Outgoing,
     PerFamily,
     PortVerdict,
+    Prospect,
     ReverseDns,
     Role,
     WayOut,
 )
 from mailfix.firewall import Ruleset
-from mailfix.host import Host, interfaces, routes, sockets
+from mailfix.host import Host, dns, interfaces, routes, sockets
 from mailfix.model import Fact, Family, Known, Unknown
 from mailfix.probes import (
     addresses,
@@ -36,11 +38,13 @@ from mailfix.probes import (
     greetings,
     listeners,
     names,
+    persistence,
     postfix,
     servers,
     way_out,
 )
 from mailfix.probes.exim import Exim
+from mailfix.probes.persistence import Saved
 from mailfix.settings import Settings
 
 T = TypeVar("T")
@@ -70,6 +74,7 @@ class Network:
     addresses: Fact[tuple[HostAddress, ...]]
     default_route: PerFamily[bool]
     outgoing: PerFamily[Outgoing | None]
+    endpoints: PerFamily[firewall.Endpoints | None]
 
 
 async def collect(host: Host, settings: Settings) -> Facts:
@@ -79,7 +84,7 @@ async def collect(host: Host, settings: Settings) -> Facts:
         ruleset = group.create_task(_bounded(host, "firewall", firewall.read(host)))
         listening = group.create_task(_bounded(host, "listening sockets", listeners.read(host)))
         mail = await _read_servers(host)
-        network = _read_network(settings, mail.mta)
+        network = _read_network(host, settings, mail.mta)
         own_name = names.read(host)
         heard = group.create_task(_read_greetings(host, listening))
         fqdn = group.create_task(_read_fqdn(host, own_name))
@@ -88,6 +93,13 @@ async def collect(host: Host, settings: Settings) -> Facts:
         reverse = group.create_task(_per_family(lambda family: _reverse(host, network, family)))
         verdicts = group.create_task(
             _per_family(lambda family: _verdicts(host, ruleset, network, mail.user, family))
+        )
+        dns_out = group.create_task(
+            _per_family(lambda family: _dns_out(host, ruleset, network, mail.user, family))
+        )
+        saved = group.create_task(_saved_rules(host, ruleset))
+        after_boot = group.create_task(
+            _per_family(lambda family: _prospects(host, ruleset, saved, network, mail.user, family))
         )
         ways = group.create_task(
             _per_family(lambda family: _ways(host, settings, network, mail.user, family))
@@ -110,6 +122,9 @@ async def collect(host: Host, settings: Settings) -> Facts:
         outgoing=network.outgoing,
         reverse_dns=reverse.result(),
         firewall=verdicts.result(),
+        dns_out=dns_out.result(),
+        after_boot=after_boot.result(),
+        boot_files=_boot_files(saved.result()),
         way_out=ways.result(),
         domains=mail.domains,
     )
@@ -176,15 +191,29 @@ async def _ask_postfix(host: Host) -> Fact[Mta | None]:
     return values if isinstance(values, Unknown) else Known(postfix.parse_mta(values.value))
 
 
-def _read_network(settings: Settings, mta: Fact[Mta | None]) -> Network:
+def _read_network(host: Host, settings: Settings, mta: Fact[Mta | None]) -> Network:
     found = interfaces.addresses()
     own = found.value if isinstance(found, Known) else ()
     used = mta.value if isinstance(mta, Known) else None
+    outgoing = PerFamily(*(_outgoing(settings, used, own, family) for family in Family))
     return Network(
         addresses=found,
         default_route=PerFamily(*(routes.has_default(family) for family in Family)),
-        outgoing=PerFamily(*(_outgoing(settings, used, own, family) for family in Family)),
+        outgoing=outgoing,
+        endpoints=PerFamily(*(_endpoints(host, outgoing, own, family) for family in Family)),
     )
+
+
+def _endpoints(
+    host: Host, outgoing: PerFamily[Outgoing | None], own: tuple[HostAddress, ...], family: Family
+) -> Fact[firewall.Endpoints | None]:
+    leaving = outgoing.of(family)
+    if isinstance(leaving, Unknown):
+        return leaving
+    if leaving.value is None:
+        return Known(None)
+    mine = tuple(each.address for each in own if each.family is family)
+    return Known(firewall.endpoints(host, family, leaving.value, mine))
 
 
 def _outgoing(
@@ -260,19 +289,75 @@ async def _verdicts(
     family: Family,
 ) -> Fact[tuple[PortVerdict, ...]]:
     ruleset = await reading
-    leaving = network.outgoing.of(family)
+    endpoints = network.endpoints.of(family)
     if isinstance(ruleset, Unknown):
         return ruleset
-    if isinstance(leaving, Unknown):
-        return leaving
-    if leaving.value is None:
+    if isinstance(endpoints, Unknown):
+        return endpoints
+    if endpoints.value is None:
         return Known(())
-    own = network.addresses.value if isinstance(network.addresses, Known) else ()
-    mine = tuple(each.address for each in own if each.family is family)
-    endpoints = firewall.Endpoints(family, leaving.value, mine)
-    return await _bounded(
-        host, "firewall verdict", firewall.verdicts(ruleset.value, endpoints, user, host.deadline)
+    judging = firewall.verdicts(ruleset.value, endpoints.value, user, host.deadline)
+    return await _bounded(host, "firewall verdict", judging)
+
+
+async def _dns_out(
+    host: Host,
+    reading: asyncio.Task[Fact[Ruleset]],
+    network: Network,
+    user: Fact[MailUser],
+    family: Family,
+) -> Fact[tuple[PortVerdict, ...]]:
+    ruleset, named = await reading, dns.nameservers()
+    endpoints = network.endpoints.of(family)
+    for part in (ruleset, named, endpoints):
+        if isinstance(part, Unknown):
+            return part
+    assert isinstance(ruleset, Known)
+    assert isinstance(named, Known)
+    assert isinstance(endpoints, Known)
+    if endpoints.value is None:
+        return Known(())
+    judging = firewall.dns_verdicts(
+        ruleset.value, endpoints.value, user, named.value, host.deadline
     )
+    return await _bounded(host, "firewall verdict on DNS", judging)
+
+
+async def _saved_rules(host: Host, reading: asyncio.Task[Fact[Ruleset]]) -> Fact[Saved | None]:
+    running = await reading
+    return await _bounded(host, "saved firewall rules", persistence.read(host, running))
+
+
+def _boot_files(saved: Fact[Saved | None]) -> Fact[tuple[BootFile, ...]]:
+    if isinstance(saved, Unknown):
+        return saved
+    return Known(saved.value.files if saved.value else ())
+
+
+async def _prospects(
+    host: Host,
+    reading: asyncio.Task[Fact[Ruleset]],
+    saving: asyncio.Task[Fact[Saved | None]],
+    network: Network,
+    user: Fact[MailUser],
+    family: Family,
+) -> Fact[tuple[Prospect, ...]]:
+    saved, running = await saving, await reading
+    if isinstance(saved, Unknown):
+        return saved
+    if saved.value is None:
+        return Known(())
+    if isinstance(running, Unknown):
+        return running
+    endpoints = network.endpoints.of(family)
+    if isinstance(endpoints, Unknown):
+        return endpoints
+    if endpoints.value is None:
+        return Known(())
+    judging = persistence.prospects(
+        running.value, saved.value, endpoints.value, user, host.deadline
+    )
+    return await _bounded(host, "firewall verdict after the next boot", judging)
 
 
 async def _ways(

@@ -274,7 +274,9 @@ class Blocker:
     """A firewall rule, the share (0 to 1) of the Internet that it blocks, and how.
 
     A ``ban`` blocks a short list of sources; a ``general`` rule blocks ports that nobody uses, too.
-    With ``answer`` it stops the answers to first packets that have passed.
+    With ``answer`` it stops the answers to first packets that have passed, with ``later`` what
+    follows the answers. ``rule`` may be the
+    first of several ``rules`` that each block a few addresses alike.
     """
 
     rule: str
@@ -283,6 +285,8 @@ class Blocker:
     ban: bool = False
     general: bool = False
     answer: bool = False
+    later: bool = False
+    rules: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +310,8 @@ class Doubt:
 class PortVerdict:
     """The firewall's answer for new connections to one port; shares are of the Internet.
 
-    ``arrivals`` are those that pass, but arrive at another port than the one asked.
+    ``arrivals`` are those that pass, but arrive at another port than the one asked. ``far`` is the
+    only far address that was asked about, "" for all of the Internet.
     """
 
     flow: Flow
@@ -317,6 +322,45 @@ class PortVerdict:
     doubts: tuple[Doubt, ...] = ()
     local_address: str = ""
     arrivals: tuple[Arrival, ...] = ()
+    protocol: str = "tcp"
+    far: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What the next boot does to mail that passes the firewall today; shares are of the Internet.
+
+    ``lost`` (0 to 1) passes today and will be blocked; ``undecided`` passes today and may be.
+    ``cause`` is the rule that will block most of it and where it is saved, ``service`` what loads
+    or makes it; ``today`` tells whether that rule is among the running ones, too. ``opener`` is
+    the running rule that lets it in and that nothing brings back, "" where none was found.
+    ``doubt`` says why it may come otherwise. With ``answer`` it is the answers that will be
+    stopped.
+    """
+
+    flow: Flow
+    family: Family
+    port: int
+    lost: float = 0.0
+    undecided: float = 0.0
+    cause: str = ""
+    service: str = ""
+    today: bool = True
+    opener: str = ""
+    answer: bool = False
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BootFile:
+    """A file of firewall rules that ``service`` loads at boot.
+
+    ``complaint`` is what the loading program says when it refuses the file, None where it takes it.
+    """
+
+    file: str
+    service: str
+    complaint: Fact[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,5 +396,8 @@ class Facts:
     outgoing: PerFamily[Outgoing | None] = field(default_factory=PerFamily)
     reverse_dns: PerFamily[ReverseDns | None] = field(default_factory=PerFamily)
     firewall: PerFamily[tuple[PortVerdict, ...]] = field(default_factory=PerFamily)
+    dns_out: PerFamily[tuple[PortVerdict, ...]] = field(default_factory=PerFamily)
+    after_boot: PerFamily[tuple[Prospect, ...]] = field(default_factory=PerFamily)
+    boot_files: Fact[tuple[BootFile, ...]] = field(default_factory=_unread)
     way_out: PerFamily[WayOut | None] = field(default_factory=PerFamily)
     domains: Fact[MailDomains | None] = field(default_factory=_unread)

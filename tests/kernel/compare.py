@@ -17,27 +17,65 @@ from mailfix.firewall import (
     judge,
     read_ruleset,
 )
+from mailfix.firewall.question import Network
 from mailfix.model import Family
-from tests.kernel.rig import INTERFACE, LOCAL, MAIL_GID, MAIL_UID, Kernel, Probe, must_run, run
+from tests.kernel.rig import (
+    BEHIND,
+    BEHIND_NETWORK,
+    BRIDGE,
+    INTERFACE,
+    LOCAL,
+    MAIL_GID,
+    MAIL_UID,
+    Kernel,
+    Probe,
+    must_run,
+    run,
+)
 
 MAX_POINTS = 1500
 RANDOM_POINTS = 60
 
 
+MOST_UNDECIDED = 0.02
+"""How much of the space may be undecided where no rule asks for what cannot be known."""
+
+
 @dataclass
 class Tally:
-    """What was compared so far, for the summary that the tests print."""
+    """What was compared so far, for the summary that the tests print.
+
+    ``shares`` are those undecided in rulesets of which everything can be known, ``doubtful`` in
+    the others.
+    """
 
     rulesets: int = 0
     packets: int = 0
     shares: list[float] = field(default_factory=list)
+    doubtful: list[float] = field(default_factory=list)
+
+    @property
+    def undecided(self) -> float:
+        """The mean over the rulesets of which everything can be known."""
+        return _mean(self.shares)
+
+    def add(self, other: Tally) -> None:
+        self.rulesets += other.rulesets
+        self.packets += other.packets
+        self.shares += other.shares
+        self.doubtful += other.doubtful
 
     def line(self) -> str:
-        undecided = sum(self.shares) / len(self.shares) if self.shares else 0.0
+        everything = [*self.shares, *self.doubtful]
         return (
-            f"{self.rulesets} rulesets, {self.packets} packets, "
-            f"{len(self.shares)} verdicts, {undecided:.2%} of the space undecided"
+            f"{self.rulesets} rulesets, {self.packets} packets, {len(everything)} verdicts, "
+            f"{_mean(everything):.2%} of the space undecided, "
+            f"{self.undecided:.3%} outside rules that cannot be decided"
         )
+
+
+def _mean(shares: Sequence[float]) -> float:
+    return sum(shares) / len(shares) if shares else 0.0
 
 
 MAX_REFUSED_LINES = 12
@@ -60,8 +98,21 @@ def load(command: Sequence[str], text: str) -> bool:
     return False
 
 
-def question(direction: Direction, family: Family, port: int) -> Question:
-    return Question(direction, family, port, INTERFACE, LOCAL[family], uid=MAIL_UID, gid=MAIL_GID)
+def question(direction: Direction, family: Family, port: int, protocol: str = "tcp") -> Question:
+    """A question about the namespace as the rig makes it."""
+    return Question(
+        direction,
+        family,
+        port,
+        INTERFACE,
+        LOCAL[family],
+        protocol,
+        MAIL_UID,
+        MAIL_GID,
+        own_addresses=(BRIDGE[family],),
+        networks=(Network(BEHIND, AddressSet.network(BEHIND_NETWORK[family])),),
+        forwarding=True,
+    )
 
 
 def dumps() -> list[Dump]:
@@ -84,10 +135,9 @@ def disagreements(
     points = sorted(_points(verdict, chance))
     low, high = asked.ephemeral
     probes = [Probe(point, chance.randint(low, high)) for point in points]
-    ask = kernel.connected if with_answer else kernel.survivors
+    ask = kernel.followed if with_answer else kernel.survivors
     survivors = ask(asked, probes)
     tally.packets += len(probes)
-    tally.shares.append(verdict.undecided_share)
     blocked = AddressSet.union_of(each.addresses for each in verdict.blocked)
     return [
         f"{asked.direction} {asked.family} {asked.port}, far address number {point}: "
@@ -105,19 +155,23 @@ def compare(
     tally: Tally,
     *,
     with_answer: bool = False,
+    decidable: bool = True,
 ) -> list[str]:
     """Judge what is loaded, then ask the kernel; the differences in words.
 
-    Only about first packets, or ``with_answer`` whether their answers come back, too.
+    Only about first packets, or ``with_answer`` whether their answers come back, too. Not
+    ``decidable``: the ruleset asks for what cannot be known.
     """
     texts = dumps()
     ruleset = read_ruleset(texts)
     verdicts = [judge(ruleset, each, with_answer=with_answer) for each in questions]
     if with_answer:
-        kernel.install_catcher_of_answers()
+        kernel.install_catcher_of_followers()
     else:
         kernel.install_catcher()
     tally.rulesets += 1
+    shares = tally.shares if decidable else tally.doubtful
+    shares += (verdict.undecided_share for verdict in verdicts)
     found = [
         line
         for verdict in verdicts

@@ -33,9 +33,12 @@ RANGES = {
 }
 # Not 0:65535: iptables-save leaves it out, and its negation, which never matches, with it.
 PORTS = ["25", "587", "80", "24", "25:587", "1:65535", "1:24", "26:65535", "465", "0:25"]
-SOURCE_PORTS = ["1024:65535", "0:1023", "25", "1024:2000", "30000:65535", "32768:60999"]
+SOURCE_PORTS = ["1024:65535", "0:1023", "25", "1000:65535"]
+SOME_SOURCE_PORTS = ["1024:2000", "30000:65535", "40000"]
 STATES = ["NEW", "INVALID", "UNTRACKED", "ESTABLISHED", "RELATED", "NEW,ESTABLISHED", "NEW,INVALID"]
-SETS = ["addresses", "networks", "pairs", "ports", "all", "masked"]
+SETS = [
+    "addresses", "networks", "pairs", "ports", "all", "masked", "services", "links", "triples",
+]  # fmt: skip
 
 
 def pick(*words: str) -> tuple[str, ...]:
@@ -48,17 +51,31 @@ def _or_not(draw: Draw, text: str) -> str:
 
 @dataclass(frozen=True)
 class Ruleset:
-    """Texts by the command that loads each, in this order."""
+    """Texts by the command that loads each, in this order.
+
+    Not ``decidable``: rules may ask for what cannot be known (rates, chance, the sender's choice).
+    """
 
     loads: tuple[tuple[tuple[str, ...], str], ...]
+    decidable: bool = True
 
     def __repr__(self) -> str:
         return "\n".join(f"--- {' '.join(command)}\n{text}" for command, text in self.loads)
 
 
-def _match(draw: Draw, family: Family, table: str, chain: str, transport: str) -> str:
-    kind = draw(pick(*(_MATCHES_OF_TRANSPORT if transport else ()), *_MATCHES))
-    return _MATCHES_BY_NAME[kind](draw, family, table, chain)
+@dataclass(frozen=True)
+class Style:
+    """What a ruleset is drawn for: a family, and whether it may ask for what nobody knows."""
+
+    family: Family
+    decidable: bool
+
+
+def _match(draw: Draw, style: Style, table: str, chain: str, transport: str) -> str:
+    kinds = [*_MATCHES, *(_MATCHES_OF_TRANSPORT if transport else ())]
+    if not style.decidable:
+        kinds += [*_UNDECIDABLE, *(_UNDECIDABLE_OF_TRANSPORT if transport else ())]
+    return _MATCHES_BY_NAME[draw(kinds)](draw, style.family, table, chain)
 
 
 def _dport(draw: Draw, *_: object) -> str:
@@ -115,9 +132,32 @@ def _far(draw: Draw, family: Family, chain: str) -> str:
 
 def _set(draw: Draw, *_: object) -> str:
     name = draw(pick(*SETS))
-    sides = {"pairs": pick("src,dst", "dst,dst", "dst,src"), "ports": pick("dst")}
+    two = pick("src,dst", "dst,dst", "dst,src", "src")
+    sides = {
+        "pairs": two,
+        "services": two,
+        "links": pick("src,src", "dst,dst", "src,dst", "dst,src"),
+        "triples": pick("dst,dst,src", "src,dst,dst", "dst,dst"),
+        "ports": pick("dst"),
+    }
     directions = draw(sides.get(name, pick("src", "dst")))
-    return "-m set " + _or_not(draw, f"--match-set {name} {directions}")
+    exceptions = draw(pick("", "", " --return-nomatch"))
+    return "-m set " + _or_not(draw, f"--match-set {name} {directions}") + exceptions
+
+
+def _status(draw: Draw, *_: object) -> str:
+    names = pick("NONE", "CONFIRMED", "SEEN_REPLY", "ASSURED,EXPECTED", "SEEN_REPLY,CONFIRMED")
+    return "-m conntrack " + _or_not(draw, f"--ctstatus {draw(names)}")
+
+
+def _hop_limit(draw: Draw, family: Family, *_: object) -> str:
+    name = "ttl" if family is Family.IPV4 else "hl"
+    return f"-m {name} --{name}-{draw(pick('lt 1', 'gt 0', 'eq 0', 'gt 254'))}"
+
+
+def _some_hop_limit(draw: Draw, family: Family, *_: object) -> str:
+    name = "ttl" if family is Family.IPV4 else "hl"
+    return f"-m {name} --{name}-{draw(pick('lt 64', 'eq 64', 'gt 100'))}"
 
 
 def _owner(draw: Draw, family: Family, table: str, chain: str) -> str:
@@ -171,6 +211,32 @@ _MATCHES_BY_NAME: dict[str, Callable[..., str]] = {
     "connmark": lambda draw, *_: (
         "-m connmark " + _or_not(draw, f"--mark {draw(pick('0', '0x1', '0x0/0x1'))}")
     ),
+    "status": _status,
+    "hop limit": _hop_limit,
+    "length": lambda draw, *_: (
+        "-m length "
+        + _or_not(draw, f"--length {draw(pick('0:39', '40:1500', '1000:', '0:65535'))}")
+    ),
+    "bridge": lambda draw, *_: "-m physdev " + _or_not(draw, "--physdev-is-bridged"),
+    "helper": lambda draw, *_: "-m helper " + _or_not(draw, "--helper ftp"),
+    "policy": lambda draw, family, table, chain: (
+        f"-m policy --dir {'out' if chain in ('OUTPUT', 'POSTROUTING') else 'in'} "
+        f"--pol {draw(pick('none', 'ipsec'))}"
+    ),
+    "some sports": lambda draw, *_: (
+        "-m tcp " + _or_not(draw, f"--sport {draw(pick(*SOME_SOURCE_PORTS))}")
+    ),
+    "tcp option": lambda draw, *_: "-m tcp " + _or_not(draw, "--tcp-option 2"),
+    "some length": lambda draw, *_: "-m length " + _or_not(draw, "--length 40:60"),
+    "some hop limit": _some_hop_limit,
+    "dscp": lambda draw, *_: "-m dscp " + _or_not(draw, "--dscp 0x08"),
+    "statistic": lambda draw, *_: "-m statistic --mode random --probability 0.5",
+    "string": lambda draw, *_: '-m string --string "a -j DROP" --algo bm',
+    "connlimit": lambda draw, *_: "-m connlimit --connlimit-above 5",
+    "hashlimit": lambda draw, *_: (
+        "-m hashlimit --hashlimit-upto 3/min --hashlimit-mode srcip --hashlimit-name h"
+    ),
+    "time": lambda draw, *_: "-m time --timestart 10:00 --timestop 11:00",
     "comment": lambda draw, *_: f"-m comment --comment {draw(pick('plain', '-j', COMMENT))}",
     "limit": lambda draw, *_: "-m limit --limit 3/min",
     "recent": lambda draw, *_: f"-m recent --name r {draw(pick('--set', '--rcheck', '--update'))}",
@@ -182,8 +248,13 @@ _MATCHES_BY_NAME: dict[str, Callable[..., str]] = {
 COMMENT = '"said \\"-j ACCEPT\\" and \\\\ left"'
 _MATCHES = (
     "source", "source", "source", "destination", "range", "interface", "state", "conntrack",
-    "addrtype", "set", "set", "owner", "mark", "connmark", "comment", "limit", "recent",
-    "rpfilter", "pkttype",
+    "addrtype", "set", "set", "set", "owner", "mark", "connmark", "comment", "rpfilter", "pkttype",
+    "status", "hop limit", "length", "bridge", "helper", "policy",
+)  # fmt: skip
+_UNDECIDABLE_OF_TRANSPORT = ("some sports", "tcp option")
+_UNDECIDABLE = (
+    "limit", "recent", "some length", "some hop limit", "dscp", "statistic", "string", "connlimit",
+    "hashlimit", "time",
 )  # fmt: skip
 
 _TARGETS = {
@@ -191,7 +262,8 @@ _TARGETS = {
     "mangle": [
         "-j MARK --set-mark 1", "-j MARK --set-xmark 0x3/0x3", "-j MARK --and-mark 0x2",
         "-j MARK --or-mark 0x2", "-j CONNMARK --save-mark", "-j CONNMARK --restore-mark",
-        "-j CONNMARK --set-mark 1", "-j MARK --xor-mark 1",
+        "-j CONNMARK --set-mark 1", "-j MARK --xor-mark 1", "-j TOS --set-tos 0x10",
+        "-j CONNMARK --set-xmark 0x2/0x3",
     ],
     "filter": ["-j REJECT", "-j REJECT --reject-with tcp-reset"],
     "nat": [],
@@ -207,30 +279,34 @@ _CHAINS = {
 }
 _NAT_TARGETS = {
     "PREROUTING": ["-j REDIRECT --to-ports 2525", "-j REDIRECT --to-ports 25", "-j REDIRECT"],
-    "OUTPUT": ["-j REDIRECT --to-ports 2525"],
+    "OUTPUT": [],
     "POSTROUTING": ["-j MASQUERADE"],
     "INPUT": [],
 }
 
 
-def _target(draw: Draw, table: str, chain: str, later: list[str]) -> str:
+def _target(draw: Draw, style: Style, table: str, chain: str, later: list[str]) -> str:
     choices = _ANYWHERE + _TARGETS[table]
     if table == "nat":
         choices = ["-j ACCEPT", "-j RETURN", *_NAT_TARGETS.get(chain, [])]
+    if (table, chain, style.decidable) == ("nat", "OUTPUT", False):
+        # The mail goes to the host itself: neither to its destination nor nowhere.
+        choices.append("-j REDIRECT --to-ports 2525")
     if later and draw(pick("", "call")):
         return f"{draw(pick('-j', '-j', '-g'))} {draw(pick(*later))}"
     return draw(pick(*choices))
 
 
-def _rule(draw: Draw, family: Family, table: str, chain: str, later: list[str]) -> str:
-    target = _target(draw, table, chain, later)
+def _rule(draw: Draw, style: Style, table: str, chain: str, later: list[str]) -> str:
+    family = style.family
+    target = _target(draw, style, table, chain, later)
     transport = draw(pick("-p tcp", "-p tcp", "-p tcp", "", "-p udp", "! -p udp", "-p icmp"))
     if "REDIRECT" in target or "tcp-reset" in target:
         transport = "-p tcp"
     with_ports = transport == "-p tcp"
     count = int(draw(pick("0", "1", "1", "2", "3")))
     drawn = [
-        _match(draw, family, table, chain, transport if with_ports else "") for _ in range(count)
+        _match(draw, style, table, chain, transport if with_ports else "") for _ in range(count)
     ]
     if target[-6:] in ("ACCEPT", "j DROP", "RETURN", "REJECT") and draw(pick("", "far", "far")):
         drawn.insert(0, _far(draw, family, chain))
@@ -245,7 +321,7 @@ def _rule(draw: Draw, family: Family, table: str, chain: str, later: list[str]) 
     )
 
 
-def _table(draw: Draw, family: Family, table: str) -> str:
+def _table(draw: Draw, style: Style, table: str) -> str:
     base_chains = _CHAINS[table]
     own = [f"own{number}" for number in range(int(draw(pick("0", "1", "3"))))]
     policies = pick("ACCEPT") if table == "nat" else pick("ACCEPT", "ACCEPT", "DROP")
@@ -254,18 +330,18 @@ def _table(draw: Draw, family: Family, table: str) -> str:
     lines += [f":{chain} - [0:0]" for chain in own]
     for chain in base_chains:
         count = int(draw(pick("0", "1", "3", "6")))
-        lines += [_rule(draw, family, table, chain, own) for _ in range(count)]
+        lines += [_rule(draw, style, table, chain, own) for _ in range(count)]
     for at, chain in enumerate(own):
         count = int(draw(pick("1", "2", "4")))
-        lines += [_rule(draw, family, table, chain, own[at + 1 :]) for _ in range(count)]
+        lines += [_rule(draw, style, table, chain, own[at + 1 :]) for _ in range(count)]
     return "\n".join([*lines, "COMMIT", ""])
 
 
-def _tables(draw: Draw, family: Family) -> str:
+def _tables(draw: Draw, style: Style) -> str:
     others = [
         table for table in ("raw", "mangle", "nat", "security") if draw(pick("", "", "", "yes"))
     ]
-    return "".join(_table(draw, family, table) for table in [*others, "filter"])
+    return "".join(_table(draw, style, table) for table in [*others, "filter"])
 
 
 _IPSETS = {
@@ -286,6 +362,20 @@ add pairs 8.8.8.8,udp:587
 add pairs 1.1.1.1,tcp:587
 create ports bitmap:port range 0-1024
 add ports 25
+create services hash:net,port
+add services 8.0.0.0/8,tcp:25
+add services 8.8.0.0/16,tcp:25 nomatch
+add services 128.0.0.0/2,tcp:1-1000
+add services 198.51.100.0/24,udp:25
+create links hash:net,iface
+add links 8.0.0.0/8,eth0
+add links 8.8.8.0/24,eth0 nomatch
+add links 128.0.0.0/1,e wildcard
+add links 45.0.0.0/9,lo
+create triples hash:ip,port,net
+add triples 203.0.113.10,tcp:25,0.0.0.0/1
+add triples 203.0.113.10,tcp:25,8.0.0.0/8 nomatch
+add triples 8.8.8.8,tcp:25,203.0.113.0/24
 create all list:set
 add all addresses
 add all networks
@@ -306,6 +396,16 @@ add pairs 2001:db8:7::1,tcp:25
 add pairs 2001:db8:1::10,tcp:25
 create ports bitmap:port range 0-1024
 add ports 25
+create services hash:net,port family inet6
+add services 2000::/4,tcp:25
+add services 2001:db8::/32,tcp:25 nomatch
+create links hash:net,iface family inet6
+add links 2000::/4,eth0
+add links 2001:db8:7::/48,eth0 nomatch
+add links 3000::/4,e wildcard
+create triples hash:ip,port,net family inet6
+add triples 2001:db8:1::10,tcp:25,2000::/4
+add triples 2001:db8:1::10,tcp:25,2a00::/12 nomatch
 create all list:set
 add all addresses
 add all networks
@@ -324,8 +424,9 @@ def iptables_rulesets(draw_from: st.DrawFn) -> tuple[Family, Ruleset]:
     """
     draw: Draw = draw_from(st.randoms(use_true_random=True)).choice
     family = Family.IPV6 if draw(pick("4", "4", "6")) == "6" else Family.IPV4
+    style = Style(family, bool(draw(pick("", "decidable", "decidable"))))
     prefix = "ip6tables" if family is Family.IPV6 else "iptables"
     backends = draw(pick("legacy", "nft", "legacy nft")).split()
     loads: list[tuple[tuple[str, ...], str]] = [(("ipset", "restore"), _IPSETS[family])]
-    loads += [((f"{prefix}-{backend}-restore",), _tables(draw, family)) for backend in backends]
-    return family, Ruleset(tuple(loads))
+    loads += [((f"{prefix}-{backend}-restore",), _tables(draw, style)) for backend in backends]
+    return family, Ruleset(tuple(loads), style.decidable)

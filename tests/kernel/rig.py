@@ -1,5 +1,7 @@
 """A network namespace of its own with a TUN device named eth0, and a kernel to be asked.
 
+Another TUN device, docker0, has a network behind it, where every port is open.
+
 The namespace has no name: it ends with the thread that entered it, whatever happens to the test.
 Packets are raw. Coming in they are written to the TUN; those that get through every rule are
 reported by NFLOG from a chain behind all others and dropped there, so that nothing answers and
@@ -26,10 +28,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from mailfix.firewall import Direction, Question
 from mailfix.model import Family
+from tests.kernel.packets import (
+    ACK,
+    DATAGRAM,
+    SENTINEL_NUMBER,
+    SENTINEL_PORT,
+    SENTINEL_SOURCE,
+    SYN,
+    Segment,
+    address_text,
+    answer_to,
+    datagram,
+    int_of,
+    number_of,
+    segment,
+    sentinel,
+    sequence_of,
+    told,
+)
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
@@ -40,12 +59,14 @@ ETH_P_IP = 0x0800
 
 INTERFACE = "eth0"
 LOCAL = {Family.IPV4: "203.0.113.10", Family.IPV6: "2001:db8:1::10"}
+BEHIND = "docker0"
+BRIDGE = {Family.IPV4: "172.17.0.1", Family.IPV6: "fd00:17::1"}
+"""The host's own address on the network behind it."""
+BEHIND_NETWORK = {Family.IPV4: "172.17.0.0/16", Family.IPV6: "fd00:17::/64"}
 MAIL_UID, MAIL_GID = 107, 114
 LOG_GROUP = 77
 WINDOW = 100
-SENTINEL_SEQUENCE = 0xFFFFFFFF
 PATIENCE_S = 20.0
-SYN, ACK = 0x02, 0x10
 RTF_LOCAL = 0x80000000
 LISTENED = (25, 587, 2525)
 
@@ -107,9 +128,8 @@ class Kernel:
     """The namespace that the thread is in."""
 
     def __init__(self) -> None:
-        self._tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        request = struct.pack("16sH22x", INTERFACE.encode(), IFF_TUN_NO_PI)
-        fcntl.ioctl(self._tun, TUNSETIFF, request)
+        self._tun = _tun_device(INTERFACE)
+        self._behind = _tun_device(BEHIND)
         self._prepare()
         self._log: socket.socket | None = None
 
@@ -118,6 +138,7 @@ class Kernel:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._tun)
+        os.close(self._behind)
         if self._log is not None:
             self._log.close()
 
@@ -126,9 +147,14 @@ class Kernel:
             ("ipv4/conf/all/rp_filter", "0"),
             ("ipv4/conf/default/rp_filter", "0"),
             (f"ipv4/conf/{INTERFACE}/rp_filter", "0"),
-            (f"ipv6/conf/{INTERFACE}/accept_ra", "0"),
-            (f"ipv6/conf/{INTERFACE}/router_solicitations", "0"),
-            (f"ipv6/conf/{INTERFACE}/addr_gen_mode", "1"),
+            (f"ipv4/conf/{BEHIND}/rp_filter", "0"),
+            *(
+                (f"ipv6/conf/{device}/{name}", value)
+                for device in (INTERFACE, BEHIND)
+                for name, value in _QUIET_IPV6
+            ),
+            ("ipv4/ip_forward", "1"),
+            ("ipv6/conf/all/forwarding", "1"),
             ("ipv4/tcp_synack_retries", "0"),
         )
         # A proc of its own: in a container the one that is there is read-only.
@@ -136,16 +162,31 @@ class Kernel:
         script = "; ".join(("mount -t proc proc /proc", *lines))
         must_run("unshare", "--mount", "sh", "-ec", script)
         must_run("ip", "-batch", "-", text=_SETUP)
-        must_run("tc", "qdisc", "replace", "dev", INTERFACE, "root", "pfifo")
+        for device in (INTERFACE, BEHIND):
+            must_run("tc", "qdisc", "replace", "dev", device, "root", "pfifo")
         _wait_for_local_route()
 
     def install_catcher(self) -> None:
-        """Put a chain behind all others that reports first packets that come in and drops them."""
-        self._install(_FIRST + _LAST.format(flags="syn"))
+        """Put chains behind all others that report first packets that come in and drop them.
+
+        They come in to the host itself or go on to the network behind it.
+        """
+        self._install(_FIRST + _LAST.format(flags="syn") + _LAST_ON_THE_WAY)
 
     def install_catcher_of_answers(self) -> None:
         """As install_catcher(), but first packets are let in, and answers are caught."""
         self._install(_FIRST + _LAST.format(flags="(syn | ack)"))
+
+    def install_catcher_of_followers(self) -> None:
+        """As install_catcher_of_answers(), but what follows answers is caught, too."""
+        self._install(_FIRST + _FOLLOWERS)
+
+    def remove_catcher(self) -> None:
+        """Leave nothing but what was loaded, so that it can be read again."""
+        must_run("nft", "delete", "table", "inet", "catcher")
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def _install(self, chains: str) -> None:
         must_run("nft", "-f", "-", text=f"table inet catcher {{\n{chains}}}\n")
@@ -167,10 +208,80 @@ class Kernel:
             found |= ask(question, start, probes[start : start + WINDOW])
         return found
 
+    def followed(self, question: Question, probes: Sequence[Probe]) -> set[int]:
+        """The indexes of the probes of which the packet after the answer gets through, too.
+
+        After a datagram's answer nothing follows.
+        """
+        if question.protocol != "tcp":
+            return self.connected(question, probes)
+        found: set[int] = set()
+        follow = self._follow_in if question.direction is Direction.IN else self._follow_out
+        for start in range(0, len(probes), WINDOW):
+            found |= follow(question, start, probes[start : start + WINDOW])
+        return found
+
+    def _follow_in(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
+        near = int_of(question.local_address)
+        with _listening(question.family):
+            self._caught(
+                segment(question.family, probe.far, near, probe.far_port, question.port, number)
+                for number, probe in enumerate(probes, start)
+            )
+            self._answer_from_behind()
+            answers = {
+                what[2]: sequence_of(packet)
+                for packet in self._left()
+                for flags, what in [told(packet)]
+                if flags == SYN | ACK and what[0] == question.port
+            }
+            caught = self._caught(
+                segment(
+                    question.family,
+                    probe.far,
+                    near,
+                    probe.far_port,
+                    question.port,
+                    number + 1,
+                    acknowledged=answers[number + 1] + 1 & 0xFFFFFFFF,
+                    flags=ACK,
+                )
+                for number, probe in enumerate(probes, start)
+                if number + 1 in answers
+            )
+        onward = {sequence_of(each) for each in self._sent_behind() if told(each)[0] == ACK}
+        return {sequence - 1 for sequence in caught | onward}
+
+    def _follow_out(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
+        near = int_of(question.local_address)
+        came_back = self._connect_out(question, start, probes)
+        with _raw_socket(question) as sender:
+            for number in came_back:
+                probe = probes[number - start]
+                packet = segment(
+                    question.family,
+                    near,
+                    probe.far,
+                    probe.far_port,
+                    question.port,
+                    number + 1,
+                    acknowledged=number + 1,
+                    flags=ACK,
+                )
+                with contextlib.suppress(PermissionError):
+                    sender.sendto(packet, (address_text(question.family, probe.far), 0))
+        return {sequence_of(packet) - 1 for packet in self._left() if told(packet)[0] == ACK}
+
+    def _packet(
+        self, question: Question, source: int, target: int, ports: tuple[int, int], number: int
+    ) -> bytes:
+        make = datagram if question.protocol == "udp" else segment
+        return make(question.family, source, target, *ports, number)
+
     def _ask_in(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
         near = int_of(question.local_address)
         return self._caught(
-            segment(question.family, probe.far, near, probe.far_port, question.port, number)
+            self._packet(question, probe.far, near, (probe.far_port, question.port), number)
             for number, probe in enumerate(probes, start)
         )
 
@@ -181,6 +292,7 @@ class Kernel:
                 segment(question.family, probe.far, near, probe.far_port, question.port, number)
                 for number, probe in enumerate(probes, start)
             )
+            self._answer_from_behind()
             heard = self._drain_tun()
         return {
             number
@@ -195,31 +307,43 @@ class Kernel:
             for source_port, _, sequence in self._send(question, start, probes)
         }
         return self._caught(
-            segment(
-                question.family,
-                probe.far,
-                near,
-                question.port,
-                sent[number],
-                number,
-                acknowledged=number + 1,
-            )
+            self._answer(question, probe, near, sent[number], number)
             for number, probe in enumerate(probes, start)
             if number in sent
         )
 
-    def _caught(self, packets: Iterator[bytes]) -> set[int]:
-        """Let packets come in; the sequence numbers of those that are caught."""
+    def _answer(
+        self, question: Question, probe: Probe, near: int, near_port: int, number: int
+    ) -> bytes:
+        ends, ports = (probe.far, near), (question.port, near_port)
+        if question.protocol == "udp":
+            return datagram(question.family, *ends, *ports, number)
+        return segment(question.family, *ends, *ports, number, acknowledged=number + 1)
+
+    def _answer_from_behind(self) -> None:
+        """Answer every SYN that has been sent on to the network behind the host."""
+        answers = [answer_to(each) for each in self._sent_behind() if told(each)[0] == SYN]
+        self._caught(iter(answers), self._behind)
+
+    def _sent_behind(self) -> list[bytes]:
+        """The packets that have left for the network behind the host so far."""
+        last = sentinel(BRIDGE[Family.IPV4])
+        _send_past_the_rules(BEHIND, last)
+        return list(iter(lambda: self._read(self._behind), last))
+
+    def _caught(self, packets: Iterator[bytes], device: int | None = None) -> set[int]:
+        """Let packets come in, at the TUN or another device; the numbers of those caught."""
         assert self._log is not None, "install_catcher() first"
+        device = self._tun if device is None else device
         for packet in packets:
-            os.write(self._tun, packet)
-        os.write(self._tun, _sentinel())
+            os.write(device, packet)
+        os.write(device, sentinel(LOCAL[Family.IPV4]))
         found: set[int] = set()
         while True:
-            for sequence in _logged(self._log.recv(1 << 17)):
-                if sequence == SENTINEL_SEQUENCE:
+            for number in _logged(self._log.recv(1 << 17)):
+                if number == SENTINEL_NUMBER:
                     return found
-                found.add(sequence)
+                found.add(number)
 
     def _ask_out(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
         return {sequence for _, _, sequence in self._send(question, start, probes)}
@@ -230,25 +354,28 @@ class Kernel:
         near = int_of(question.local_address)
         with _raw_socket(question) as sender:
             for number, probe in enumerate(probes, start):
-                packet = segment(
-                    question.family, near, probe.far, probe.far_port, question.port, number
-                )
+                ports = (probe.far_port, question.port)
+                packet = self._packet(question, near, probe.far, ports, number)
                 # EPERM: dropped by OUTPUT or POSTROUTING, which is one of the answers.
                 with contextlib.suppress(PermissionError):
                     sender.sendto(packet, (address_text(question.family, probe.far), 0))
-        return self._drain_tun()[SYN]
+        return self._drain_tun()[DATAGRAM if question.protocol == "udp" else SYN]
 
     def _drain_tun(self) -> Mapping[int, set[Segment]]:
-        """Everything that has left so far: SYNs, and SYNs with ACK, each by its flags."""
-        found: dict[int, set[Segment]] = {SYN: set(), SYN | ACK: set()}
-        _send_past_the_rules(_sentinel())
-        while True:
-            packet = self._read_tun()
-            if packet == _sentinel():
-                return found
-            flags, told = _segment_of(packet)
+        """Everything that has left so far: SYNs, SYNs with ACK, datagrams, by its flags."""
+        found: dict[int, set[Segment]] = {SYN: set(), SYN | ACK: set(), DATAGRAM: set()}
+        for packet in self._left():
+            flags, what = told(packet)
             if flags in found:
-                found[flags].add(told)
+                found[flags].add(what)
+        return found
+
+    def _left(self) -> Iterator[bytes]:
+        """The packets that have left so far."""
+        last = sentinel(LOCAL[Family.IPV4])
+        _send_past_the_rules(INTERFACE, last)
+        while (packet := self._read(self._tun)) != last:
+            yield packet
 
     def _forget_what_left(self) -> None:
         """Empty the device: the rejections of what came in would leave no room for more."""
@@ -257,13 +384,20 @@ class Kernel:
                 pass
         self._drain_tun()
 
-    def _read_tun(self) -> bytes:
-        ready, _, _ = select.select([self._tun], [], [], PATIENCE_S)
+    def _read(self, device: int) -> bytes:
+        ready, _, _ = select.select([device], [], [], PATIENCE_S)
         if not ready:
             raise TimeoutError("the TUN device keeps silent")
-        return os.read(self._tun, 2048)
+        return os.read(device, 2048)
 
 
+def _tun_device(name: str) -> int:
+    device = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_NO_PI))
+    return device
+
+
+_QUIET_IPV6 = (("accept_ra", "0"), ("router_solicitations", "0"), ("addr_gen_mode", "1"))
 _SETUP = f"""\
 link set lo up
 addr add {LOCAL[Family.IPV4]}/32 dev {INTERFACE}
@@ -271,21 +405,36 @@ addr add {LOCAL[Family.IPV6]}/128 dev {INTERFACE} nodad
 link set {INTERFACE} txqueuelen 20000 up
 route add default dev {INTERFACE}
 route add ::/0 dev {INTERFACE}
+addr add {BRIDGE[Family.IPV4]}/16 dev {BEHIND}
+addr add {BRIDGE[Family.IPV6]}/64 dev {BEHIND} nodad
+link set {BEHIND} txqueuelen 20000 up
 """
-
-_SENTINEL_SOURCE = "192.0.2.254"
 
 _FIRST = f"""\
   chain first {{
     type filter hook prerouting priority -2147483000;
-    ip saddr {_SENTINEL_SOURCE} udp dport 9 log group {LOG_GROUP} drop
+    ip saddr {SENTINEL_SOURCE} udp dport {SENTINEL_PORT} log group {LOG_GROUP} drop
   }}
 """
 _LAST = f"""\
   chain last {{{{
     type filter hook input priority 2147483000;
     iifname "{INTERFACE}" tcp flags & (syn | ack) == {{flags}} log group {LOG_GROUP} drop
+    iifname "{INTERFACE}" meta l4proto udp log group {LOG_GROUP} drop
   }}}}
+"""
+_LAST_ON_THE_WAY = f"""\
+  chain last_on_the_way {{
+    type filter hook postrouting priority 2147483000;
+    oifname "{BEHIND}" tcp flags & (syn | ack) == syn log group {LOG_GROUP} drop
+  }}
+"""
+_FOLLOWERS = f"""\
+  chain last {{
+    type filter hook input priority 2147483000;
+    iifname "{INTERFACE}" tcp flags & ack == ack log group {LOG_GROUP} drop
+    iifname "{INTERFACE}" meta l4proto udp log group {LOG_GROUP} drop
+  }}
 """
 
 
@@ -303,92 +452,10 @@ def _wait_for_local_route() -> None:
         time.sleep(0.001)
 
 
-def int_of(text: str) -> int:
-    kind = socket.AF_INET6 if ":" in text else socket.AF_INET
-    return int.from_bytes(socket.inet_pton(kind, text))
-
-
-def address_text(family: Family, number: int) -> str:
-    if family is Family.IPV4:
-        return socket.inet_ntop(socket.AF_INET, number.to_bytes(4))
-    return socket.inet_ntop(socket.AF_INET6, number.to_bytes(16))
-
-
-def _checksum(data: bytes) -> int:
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
-
-
-def segment(
-    family: Family,
-    source: int,
-    target: int,
-    source_port: int,
-    target_port: int,
-    sequence: int,
-    acknowledged: int = 0,
-) -> bytes:
-    """A SYN as a whole IP packet, with ACK where it acknowledges something.
-
-    ``sequence`` is its TCP sequence number.
-    """
-    width = 4 if family is Family.IPV4 else 16
-    ends = source.to_bytes(width) + target.to_bytes(width)
-    flags = SYN | ACK if acknowledged else SYN
-    tcp = struct.pack(
-        "!HHIIBBHHH", source_port, target_port, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0
-    )
-    checksum = _checksum(ends + struct.pack("!HH", 6, len(tcp)) + tcp)
-    tcp = tcp[:16] + struct.pack("!H", checksum) + tcp[18:]
-    if family is Family.IPV6:
-        return struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + ends + tcp
-    return _ipv4_header(6, len(tcp), ends) + tcp
-
-
-def _ipv4_header(protocol: int, length: int, ends: bytes) -> bytes:
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0x4000, 64, protocol, 0)
-    return head[:10] + struct.pack("!H", _checksum(head + ends)) + ends
-
-
-def _sentinel() -> bytes:
-    """A datagram that is reported before any rule: all written before it has been judged."""
-    ends = socket.inet_aton(_SENTINEL_SOURCE) + socket.inet_aton(LOCAL[Family.IPV4])
-    return _ipv4_header(17, 8, ends) + struct.pack("!HHHH", 9, 9, 8, 0)
-
-
-def _sequence(packet: bytes) -> int | None:
-    """The TCP sequence number of a packet, that of the sentinel for a datagram."""
-    if packet[0] >> 4 == 4:
-        protocol, header = packet[9], (packet[0] & 0xF) * 4
-    else:
-        protocol, header = packet[6], 40
-    if protocol == 17:
-        return SENTINEL_SEQUENCE
-    if protocol != 6:
-        return None
-    return int(struct.unpack_from("!I", packet, header + 4)[0])
-
-
-Segment: TypeAlias = tuple[int, int, int]
-"""Source port, destination port, and the sequence number of the first packet (plus 1: answer)."""
-
-
-def _segment_of(packet: bytes) -> tuple[int, Segment]:
-    """The flags (0 where it is no TCP) and what identifies the probe."""
-    header = (packet[0] & 0xF) * 4 if packet[0] >> 4 == 4 else 40
-    protocol = packet[9] if packet[0] >> 4 == 4 else packet[6]
-    if protocol != 6:
-        return 0, (0, 0, 0)
-    source, target, sequence, acknowledged = struct.unpack_from("!HHII", packet, header)
-    flags = packet[header + 13] & (SYN | ACK)
-    return flags, (source, target, acknowledged if flags & ACK else sequence)
-
-
-def _send_past_the_rules(packet: bytes) -> None:
+def _send_past_the_rules(device: str, packet: bytes) -> None:
     """Send from the device itself, behind everything that is queued there."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sender:
-        sender.sendto(packet, (INTERFACE, ETH_P_IP))
+        sender.sendto(packet, (device, ETH_P_IP))
 
 
 @contextlib.contextmanager
@@ -449,15 +516,15 @@ def _open_log() -> socket.socket:
 
 
 def _logged(data: bytes) -> Iterator[int]:
-    """The sequence numbers of the packets in a netlink datagram."""
+    """The numbers of the packets in a netlink datagram."""
     at = 0
     while at + 16 <= len(data):
         length, kind = struct.unpack_from("IH", data, at)
         if kind == NFULNL_MSG_PACKET:
             payload = _payload(data[at + 20 : at + length])
-            sequence = _sequence(payload) if payload else None
-            if sequence is not None:
-                yield sequence
+            number = number_of(payload) if payload else None
+            if number is not None:
+                yield number
         at += (length + 3) & ~3
 
 

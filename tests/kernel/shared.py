@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from mailfix.model import Family
+from tests.kernel.rig import must_run, run
 
 FOLDER = Path(
     os.environ.get("MAILFIX_RULESETS")
@@ -50,3 +54,30 @@ def shared_rulesets() -> list[SharedRuleset]:
                 SharedRuleset(cells[0], cells[1], cells[6] == "ok", cells[7] == "ok", cells[8])
             )
     return found
+
+
+def shared_cases() -> list[tuple[SharedRuleset, str]]:
+    """Each that loads, with every backend that it loads in."""
+    return [
+        (ruleset, backend)
+        for ruleset in shared_rulesets()
+        for backend in (("nft",) if ruleset.kind == "nft" else ("legacy", "nft"))
+        if getattr(ruleset, backend)
+    ]
+
+
+def load_shared(ruleset: SharedRuleset, backend: str) -> None:
+    """Load it into the namespace that the thread is in; skips the test where it does not load."""
+    for name in sorted(set(re.findall(r"--match-set (\S+)", ruleset.text))):
+        address, kind = ("198.51.100.7", "inet")
+        if ruleset.family is Family.IPV6:
+            address, kind = ("2001:db8::7", "inet6")
+        must_run("ipset", "create", name, "hash:ip", "family", kind)
+        must_run("ipset", "add", name, address)
+    if ruleset.kind == "nft":
+        done = run("nft", "-f", "-", text=ruleset.text)
+    else:
+        prefix = "ip6tables" if ruleset.family is Family.IPV6 else "iptables"
+        done = run(f"{prefix}-{backend}-restore", text=ruleset.text)
+    if done.returncode:
+        pytest.skip(f"these versions do not load it: {done.stderr.strip()[:200]}")

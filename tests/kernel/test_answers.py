@@ -265,7 +265,10 @@ def _check_random(made: tuple[Family, Ruleset], tally: Tally) -> None:
     with namespace() as kernel:
         if not all([load(command, text) for command, text in ruleset.loads]):
             return
-        differences = compare(kernel, questions, random.Random(25), tally, with_answer=True)
+        chance, decidable = random.Random(25), ruleset.decidable
+        differences = compare(
+            kernel, questions, chance, tally, with_answer=True, decidable=decidable
+        )
     assert not differences, "\n".join(differences[:5] + differences[-1:])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .bad_dns import BadDns, Trouble
+from .image import FIREWALLD, SAVED_IPTABLES, UFW
 from .internet import Internet, State
 from .mailhost import DEVICE, MailHost
 from .names import DOMAIN, GATEWAY_IPV4, HOST_IPV4, HOST_IPV6, HOST_NAME
@@ -23,6 +24,19 @@ POLICY_DROP = """*filter
 -A INPUT -p {icmp} -j ACCEPT
 -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
 COMMIT
+"""
+
+NFT_FILE = """#!/usr/sbin/nft -f
+flush ruleset
+table inet filter {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iif "lo" accept
+        ct state established,related accept
+        meta l4proto { icmp, ipv6-icmp } accept
+        tcp dport { 22, 25, 465, 587, 143, 993 } accept
+    }
+}
 """
 
 # The host's own firewall
@@ -109,6 +123,62 @@ def redirect_to_nowhere(host: MailHost, internet: Internet) -> None:
         "iptables -t nat -A PREROUTING -p tcp --dport 25 -j REDIRECT --to-ports 2525\n"
         "ip6tables -t nat -A PREROUTING -p tcp --dport 25 -j REDIRECT --to-ports 2525"
     )
+
+
+# The firewall after the next boot
+
+
+@BREAKAGES.entry(
+    "opened-until-the-reboot", "port 25 opened by hand above a saved DROP", SAVED_IPTABLES
+)
+def opened_until_the_reboot(host: MailHost, internet: Internet) -> None:
+    host.sh("iptables -A INPUT -p tcp --dport 25 -j DROP")
+    host.sh("iptables-save >/etc/iptables/rules.v4")
+    host.sh("iptables -I INPUT -p tcp --dport 25 -j ACCEPT")
+
+
+@BREAKAGES.entry("saved-without-mail", "rules.v4 closes what it does not name", SAVED_IPTABLES)
+def saved_without_mail(host: MailHost, internet: Internet) -> None:
+    host.write("/etc/iptables/rules.v4", POLICY_DROP.format(icmp="icmp"))
+    host.sh("iptables-restore </etc/iptables/rules.v4")
+    host.sh("iptables -A INPUT -p tcp -m multiport --dports 25,465,587,143,993 -j ACCEPT")
+
+
+@BREAKAGES.entry("beside-ufw", "port 25 opened by iptables, where ufw does not allow it", UFW)
+def beside_ufw(host: MailHost, internet: Internet) -> None:
+    host.sh("ufw allow 22,465,587,143,993/tcp && ufw --force enable")
+    for tool in ("iptables", "ip6tables"):
+        host.sh(f"{tool} -I INPUT -p tcp --dport 25 -j ACCEPT")
+
+
+@BREAKAGES.entry("firewalld-for-now", "port 25 opened without --permanent", FIREWALLD)
+def firewalld_for_now(host: MailHost, internet: Internet) -> None:
+    open_in_firewalld(host, "smtps", "smtp-submission", "imap", "imaps")
+    host.sh("firewall-cmd --add-service=smtp")
+
+
+def open_in_firewalld(host: MailHost, *services: str) -> None:
+    """Start firewalld and open these services for good."""
+    options = " ".join(f"--add-service={service}" for service in services)
+    host.sh(
+        "systemctl start firewalld.service\n"
+        f"firewall-cmd --permanent {options}\n"
+        "firewall-cmd --reload"
+    )
+
+
+@BREAKAGES.entry("nft-file-without-mail", "/etc/nftables.conf lacks the rule that opens port 25")
+def nft_file_without_mail(host: MailHost, internet: Internet) -> None:
+    host.write("/etc/nftables.conf", NFT_FILE.replace("25, ", ""))
+    host.load_nft(NFT_FILE)
+    host.sh("systemctl enable nftables.service")
+
+
+@BREAKAGES.entry("nft-file-refused", "/etc/nftables.conf has a line that nft does not know")
+def nft_file_refused(host: MailHost, internet: Internet) -> None:
+    host.write("/etc/nftables.conf", NFT_FILE.replace("tcp dport", "tpc dport"))
+    host.load_nft(NFT_FILE)
+    host.sh("systemctl enable nftables.service")
 
 
 # The mail server

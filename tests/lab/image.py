@@ -73,6 +73,12 @@ postconf -M submissions/inet='submissions inet n - y - - smtpd -o smtpd_tls_wrap
 """,
 )
 LYNIS = Layer(("lynis",))
+UFW = Layer(("ufw",))
+FIREWALLD = Layer(("firewalld",))
+SAVED_IPTABLES = Layer(
+    ("iptables-persistent",),
+    "rm -f /etc/iptables/rules.v4 /etc/iptables/rules.v6\n",
+)
 
 
 def cache_directory() -> Path:

@@ -88,6 +88,8 @@ class MailHost:
     def _boot_again(self) -> None:
         if self._process is not None:
             self._process.wait(BOOT_SECONDS)
+        # A machine boots without firewall rules; the namespace would keep them.
+        self.namespace.nft("flush ruleset")
         self._boot()
 
     def _boot(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,7 @@ def closed(*ports: int, addresses: tuple[str, ...] = (HOST_IPV4,)) -> frozenset[
 
 
 BOTH = (HOST_IPV4, HOST_IPV6)
+HOSTS = {"ipv4": HOST_IPV4, "ipv6": HOST_IPV6}
 UNGREETED = frozenset({"banner-mismatch"})
 NO_MTA_SETTINGS = frozenset(
     {
@@ -70,6 +72,7 @@ NO_MTA_SETTINGS = frozenset(
 )
 INBOUND = "firewall-inbound-blocked"
 OUTBOUND = "firewall-outbound-blocked"
+NOT_PERSISTENT = "firewall-not-persistent"
 EXPECTED: dict[str, Expected] = {
     "blocked-25": fails(
         INBOUND,
@@ -105,6 +108,38 @@ EXPECTED: dict[str, Expected] = {
         "firewall-redirect-dead-end",
         closed=closed(25, addresses=BOTH),
         says=("sent on to tcp/2525, where nothing listens", "rule 1 of PREROUTING"),
+    ),
+    "opened-until-the-reboot": fails(
+        NOT_PERSISTENT,
+        says=(
+            "tcp/25 over IPv4 is open now, but closed after the next boot",
+            "of /etc/iptables/rules.v4: -A INPUT -p tcp -m tcp --dport 25 -j DROP",
+            "saved nowhere: rule 1 of INPUT (iptables-nft, filter): -A INPUT -p tcp -m tcp --dport",
+        ),
+    ),
+    "saved-without-mail": fails(
+        NOT_PERSISTENT,
+        says=("tcp/25 over IPv4 is open now", "line 2 of /etc/iptables/rules.v4: :INPUT DROP"),
+    ),
+    "beside-ufw": fails(
+        NOT_PERSISTENT,
+        says=(
+            "tcp/25 over IPv6 is open now",
+            "of /etc/default/ufw: DEFAULT_INPUT_POLICY",
+            "saved nowhere: rule 1 of INPUT",
+            "ufw allow 25/tcp",
+        ),
+    ),
+    "firewalld-for-now": fails(
+        NOT_PERSISTENT,
+        says=("tcp/25 over IPv4 is open now", "firewalld: ", "tcp dport 25", "--permanent"),
+    ),
+    "nft-file-without-mail": fails(
+        NOT_PERSISTENT,
+        says=("over IPv6 is open now", "line 5 of /etc/nftables.conf: policy drop"),
+    ),
+    "nft-file-refused": fails(
+        "firewall-boot-file-refused", says=("/etc/nftables.conf will not be loaded", "syntax error")
     ),
     "stopped-exim": fails("server-stopped", closed=closed(25), says=("start exim4",)),
     "killed-exim": fails("server-stopped", closed=closed(25)),
@@ -205,6 +240,39 @@ def test_behind_nat_the_outside_address_is_unknown_until_it_is_configured(lab: L
     after = lab.host.audit()
     assert after.exit_code == 0
     assert not rules_that("unknown", after)
+
+
+def wait_until_closed(lab: Lab, address: str, port: int) -> None:
+    """Firewalld loads its rules some moments after systemd calls the host booted."""
+    deadline = time.monotonic() + 15
+    while lab.internet.knock(address, port, timeout=0.7) is State.OPEN:
+        assert time.monotonic() < deadline, f"port {port} stays open"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "opened-until-the-reboot",
+        "saved-without-mail",
+        "beside-ufw",
+        "firewalld-for-now",
+        "nft-file-without-mail",
+    ],
+)
+def test_what_is_said_of_the_next_boot_comes_true(name: str) -> None:
+    with running_lab(BREAKAGES[name].layer) as lab:
+        audit = audited(BREAKAGES[name], lab)
+        failed = [each["subject"] for each in audit.report["findings"] if each["status"] == "fail"]
+        closing = {(HOSTS[each["family"]], each["port"]) for each in failed}
+        served = {(host, port) for host in HOSTS.values() for port in ALL_INBOUND}
+        assert all(lab.internet.knock(*each) is State.OPEN for each in served)
+        lab.host.reboot()
+        for host, port in served - closing:
+            lab.host.wait_port(port, address=host)
+        for host, port in closing:
+            wait_until_closed(lab, host, port)
+        assert NOT_PERSISTENT not in rules_that("fail", lab.host.audit())
 
 
 def test_every_breakage_has_its_expectation() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from .image import POSTFIX
+from .breakages import NFT_FILE, open_in_firewalld
+from .image import FIREWALLD, POSTFIX, SAVED_IPTABLES, UFW
 from .internet import Internet
 from .mailhost import DEVICE, MailHost
 from .names import GATEWAY_IPV6, HOST_IPV6, HOST_NAME
@@ -129,3 +130,30 @@ def fail2ban_chain(chain: str, ports: str) -> str:
 @VARIANTS.entry("fail2ban-nft", "200 bans in a set, as fail2ban's nftables action makes them")
 def fail2ban_nft(host: MailHost, internet: Internet) -> None:
     host.load_nft(FAIL2BAN_NFT.format(banned=", ".join(BANNED)))
+
+
+@VARIANTS.entry(
+    "saved-iptables", "iptables-persistent with what runs, and bans besides", SAVED_IPTABLES
+)
+def saved_iptables(host: MailHost, internet: Internet) -> None:
+    strict_firewall(host, internet)
+    host.sh("iptables-save >/etc/iptables/rules.v4; ip6tables-save >/etc/iptables/rules.v6")
+    fail2ban(host, internet)
+
+
+@VARIANTS.entry("saved-nft", "nftables.service with what runs, and bans besides")
+def saved_nft(host: MailHost, internet: Internet) -> None:
+    host.write("/etc/nftables.conf", NFT_FILE)
+    host.load_nft(NFT_FILE)
+    host.sh("systemctl enable nftables.service")
+    fail2ban_nft(host, internet)
+
+
+@VARIANTS.entry("ufw", "ufw with the mail ports allowed", UFW)
+def ufw(host: MailHost, internet: Internet) -> None:
+    host.sh("ufw allow 22,25,465,587,143,993/tcp && ufw --force enable")
+
+
+@VARIANTS.entry("firewalld", "firewalld with the mail ports opened for good", FIREWALLD)
+def firewalld(host: MailHost, internet: Internet) -> None:
+    open_in_firewalld(host, "smtp", "smtps", "smtp-submission", "imap", "imaps")

@@ -39,7 +39,7 @@ MAY_USE = {
     "host": {"model", "facts"},
     "probes": {"model", "facts", "host", "firewall", "settings"},
     "outside": {"model", "facts", "host"},
-    "report": {"model", "rulebook", "outside", "firewall"},
+    "report": {"model", "facts", "rulebook", "outside", "firewall"},
     "collect": {"model", "facts", "host", "probes", "firewall", "settings"},
 }
 TIES_ROOMS = {"auditor", "explainer", "cli", "__main__", ""}

@@ -28,6 +28,12 @@ def test_a_missing_file_is_known_to_be_missing(tmp_path: Path) -> None:
     assert files.read_text(str(tmp_path / "file" / "below-a-file")) == Known(None)
 
 
+def test_a_setting_of_the_kernel_is_read() -> None:
+    forwarding = files.read_text("/proc/sys/net/ipv4/ip_forward")
+    assert isinstance(forwarding, Known)
+    assert forwarding.value in ("0\n", "1\n")
+
+
 def test_a_dangling_link_is_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "none")
     assert files.read_text(str(tmp_path / "link")) == Known(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from mailfix.firewall import (
     Backend,
     Direction,
     Dump,
+    Network,
     Question,
     Verdict,
     internet,
@@ -177,9 +179,26 @@ def test_a_drop_in_either_backend_wins() -> None:
 
 def test_notrack_hides_a_connection_from_accepts_on_new() -> None:
     raw = table("-A PREROUTING -p tcp --dport 25 -j NOTRACK", name="raw")
-    rules = table("-A INPUT -m state --state NEW -j ACCEPT", policy="DROP")
+    rules = table("-A INPUT -m state --state NEW,ESTABLISHED -j ACCEPT", policy="DROP")
     assert words(judge(read_ruleset([save(raw + rules)]), asked())) == "blocked"
     assert words(judge(read_ruleset([save(raw + rules)]), asked(587))) == "passed"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["-A INPUT -m state --state NEW -j ACCEPT", "-A INPUT -j DROP"],
+        ["-A INPUT -p tcp -m tcp --syn -j ACCEPT", "-A INPUT -j DROP"],
+        ["-A INPUT -m state --state ESTABLISHED -j DROP"],
+        ["-A PREROUTING -p tcp -m tcp --tcp-flags SYN,ACK ACK -j DROP"],
+    ],
+)
+def test_a_connection_whose_first_packet_alone_passes_is_blocked(rules: list[str]) -> None:
+    name = "mangle" if "PREROUTING" in rules[0] else "filter"
+    found = judge(read_ruleset([save(table(*rules, name=name))]), asked())
+    assert words(found) == "blocked"
+    assert found.blocked[0].later
+    assert found.blocked[0].rule.text == rules[-1]
 
 
 def test_redirect_changes_the_port_that_input_sees() -> None:
@@ -258,7 +277,6 @@ def test_what_is_blocked_coming_in_is_not_counted_again_on_the_answers_way() -> 
         (["-A OUTPUT -m conntrack --ctorigsrc 203.0.113.10/32 -j DROP"], "passed"),
         (["-A OUTPUT -m owner --uid-owner 107 -j DROP"], "undecided"),
         (["-A OUTPUT -p udp -m owner --uid-owner 107 -j DROP"], "passed"),
-        (["-A INPUT -m state --state ESTABLISHED -j DROP"], "passed"),
     ],
 )
 def test_answers_to_what_comes_in(rules: list[str], expected: str) -> None:
@@ -321,11 +339,35 @@ def test_a_native_address_that_its_mask_excludes_is_nowhere() -> None:
         assert sum(each.addresses.count() for each in found.blocked) == share
 
 
-def test_a_port_sent_to_another_host_is_undecided() -> None:
-    nat = table("-A PREROUTING -p tcp --dport 25 -j DNAT --to-destination 10.0.0.2:25", name="nat")
-    found = judge(read_ruleset([save(nat)]), asked())
+CONTAINER = table(
+    "-A PREROUTING -p tcp -m tcp --dport 25 -j DNAT --to-destination 172.17.0.2:2525", name="nat"
+)
+BRIDGE = Network("docker0", AddressSet.network("172.17.0.0/16"))
+
+
+def forwarded(*rules: str, forwarding: bool | None = True) -> Verdict:
+    chains = ":INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT DROP [0:0]\n"
+    forward = "*filter\n" + chains + "".join(f"{rule}\n" for rule in rules) + "COMMIT\n"
+    question = replace(asked(), networks=(BRIDGE,), forwarding=forwarding)
+    return judge(read_ruleset([save(CONTAINER + forward)]), question)
+
+
+def test_a_port_sent_to_a_container_is_judged_where_it_is_forwarded() -> None:
+    back = "-A FORWARD -i docker0 -o eth0 -s 172.17.0.2/32 -p tcp -m tcp --sport 2525 -j ACCEPT"
+    there = "-A FORWARD -i eth0 -o docker0 -d 172.17.0.2/32 -p tcp -m tcp --dport 2525 -j ACCEPT"
+    assert words(forwarded(there, back)) == "passed"
+    assert words(forwarded(there, "-A FORWARD -m state --state ESTABLISHED -j ACCEPT")) == "passed"
+    assert forwarded(there).blocked[0].answer
+    assert forwarded(back).blocked[0].rule.chain == "FORWARD"
+    assert words(forwarded(there.replace("2525", "25"), back)) == "blocked"
+
+
+def test_a_port_sent_to_another_host_is_undecided_where_nothing_may_be_forwarded() -> None:
+    found = forwarded("-A FORWARD -j ACCEPT", forwarding=None)
     assert words(found) == "undecided"
-    assert found.undecided[0].reason == "sent on to 10.0.0.2:25 (DNAT)"
+    reason = "sent on to 172.17.0.2, but this host may not forward packets"
+    assert found.undecided[0].reason == reason
+    assert words(forwarded("-A FORWARD -j ACCEPT", forwarding=False)) == "undecided"
 
 
 def test_marks_are_followed() -> None:

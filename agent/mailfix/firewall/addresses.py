@@ -30,13 +30,16 @@ class AddressSet:
 
     @classmethod
     def of(cls, intervals: Iterable[tuple[int, int]]) -> AddressSet:
-        """The union of intervals ``(first, last)``, both ends included, in any order."""
+        """The union of intervals ``(first, last)``, both ends included, in any order.
+
+        One that ends before it begins holds nothing.
+        """
         bounds: list[int] = []
         end = -1
         for first, last in sorted(intervals):
-            if last < end:
+            if last < end or last < first:
                 continue
-            if first <= end:
+            if first <= end and bounds:
                 bounds[-1] = last + 1
             else:
                 bounds += (first, last + 1)
@@ -105,8 +108,16 @@ class AddressSet:
         less, more = (self, other) if len(self.bounds) <= len(other.bounds) else (other, self)
         few, many = less.bounds, more.bounds
         bounds: list[int] = []
-        for at in range(0, len(few), 2):
-            _clip(many, few[at], few[at + 1], bounds)
+        ends = iter(few)
+        for start, end in zip(ends, ends, strict=True):
+            low = bisect_right(many, start)
+            high = bisect_left(many, end, low)
+            if low % 2:
+                bounds.append(start)
+            if low < high:
+                bounds += many[low:high]
+            if high % 2:
+                bounds.append(end)
         result = tuple(bounds)
         return less if result == few else more if result == many else AddressSet(result)
 
@@ -166,17 +177,6 @@ def _in_full(text: str) -> str:
     after = tail.split(":") if tail else []
     missing = 8 - len(before) - len(after)
     return ":".join([*before, *["0"] * missing, *after]) if missing > 0 else text
-
-
-def _clip(bounds: tuple[int, ...], start: int, end: int, into: list[int]) -> None:
-    """Append to ``into`` what of ``bounds`` lies in [start, end)."""
-    low = bisect_right(bounds, start)
-    high = bisect_left(bounds, end)
-    if low % 2:
-        into.append(start)
-    into += bounds[low:high]
-    if high % 2:
-        into.append(end)
 
 
 EVERYWHERE = AddressSet((0, LINE_END))

@@ -29,6 +29,9 @@ from mailfix.firewall.walk import Walk
 CONNTRACK_PRIORITY = -200
 """NF_IP_PRI_CONNTRACK: chains before it see no connection."""
 
+NAT_PRIORITIES = {Hook.PREROUTING: -100, Hook.POSTROUTING: 100}
+"""NF_IP_PRI_NAT_DST and NF_IP_PRI_NAT_SRC: chains after them see packets translated."""
+
 _ARRIVING = (Hook.INGRESS, Hook.PREROUTING)
 _SENDING = (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS)
 _IN_TRANSIT = (Hook.FORWARD, Hook.POSTROUTING, Hook.EGRESS)
@@ -61,6 +64,14 @@ def answer(inquiry: Inquiry, arrived: Flows) -> Flows:
     return back
 
 
+def go_on(inquiry: Inquiry, answered: Flows) -> Flows:
+    """Send the packets that follow the answers; those that arrive."""
+    following = answered.changed(Packet.continued)
+    if inquiry.question.direction is Direction.OUT:
+        return _through_hooks(inquiry, _SENDING, following)
+    return _come_in(inquiry, following)
+
+
 def _come_in(inquiry: Inquiry, flows: Flows) -> Flows:
     """Up to a socket of this host, or through it to another host."""
     routed = _through_hooks(inquiry, _ARRIVING, flows)
@@ -86,6 +97,8 @@ def _through_hook(inquiry: Inquiry, hook: Hook, flows: Flows) -> Flows:
         if not tracked and turn > CONNTRACK_PRIORITY:
             flows = flows.changed(lambda packet: packet.tracked(protocol))
             tracked = True
+        if turn > NAT_PRIORITIES.get(hook, turn):
+            flows = flows.changed(Packet.turned_over)
         chains = list(group)
         ambiguous = len(chains) > 1 and any(_marks(table) for table, _, _ in chains)
         for table, chain, base in chains:
@@ -94,7 +107,9 @@ def _through_hook(inquiry: Inquiry, hook: Hook, flows: Flows) -> Flows:
             flows = Walk(inquiry, hook, table).through_base_chain(chain, base, flows)
         if ambiguous:
             flows = flows.changed(_unmarked)
-    return flows if tracked else flows.changed(lambda packet: packet.tracked(protocol))
+    if not tracked:
+        flows = flows.changed(lambda packet: packet.tracked(protocol))
+    return flows.changed(lambda packet: packet.turned_over(False))
 
 
 def _mind_the_gaps(inquiry: Inquiry) -> None:

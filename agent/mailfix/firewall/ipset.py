@@ -54,12 +54,13 @@ class IpSet:
 
 
 def read_ipsets(text: str) -> dict[str, IpSet]:
-    """The sets of ``ipset save`` by name; a damaged line damages the set it belongs to."""
+    """The sets of ``ipset save`` by name; a damaged line may belong to any of them."""
     sets: dict[str, IpSet] = {}
-    for line in text.splitlines():
+    damaged = False
+    for line in text.split("\n"):
         found = words(line)
         match found:
-            case ["create", name, kind, *settings]:
+            case ["create", name, kind, *settings] if name not in sets:
                 mask = _setting(settings, "markmask") or FULL_MASK
                 sets[name] = IpSet(kind, _setting(settings, "netmask"), mask)
                 if "bitmask" in settings:
@@ -71,8 +72,10 @@ def read_ipsets(text: str) -> dict[str, IpSet]:
             case []:
                 pass
             case _:
-                for each in sets.values():
-                    each.damage = "the text of ipset save is damaged"
+                damaged = True
+    if damaged:
+        for each in sets.values():
+            each.damage = "the text of ipset save is damaged"
     return sets
 
 

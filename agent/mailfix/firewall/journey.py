@@ -33,7 +33,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One base chain, passed by packets (or with ``answer`` by answers) of ``entered``."""
+    """One base chain, passed by the first packets of ``entered``.
+
+    With ``answer`` it is passed by the answers to them, with ``later`` by what follows these.
+    """
 
     hook: Hook
     answer: bool
@@ -45,6 +48,7 @@ class Passage:
     policy: str
     entered: AddressSet
     events: tuple[Event, ...]
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Journey:
 
 
 def follow(ruleset: Ruleset, question: Question) -> Journey:
-    """Judge and tell the way.
+    """Judge and tell the way; that of the packets after the answers only where they are stopped.
 
     Raises:
         ValueError: ``question`` holds no valid address.
@@ -64,7 +68,9 @@ def follow(ruleset: Ruleset, question: Question) -> Journey:
     trace = Trace()
     verdict = judge(ruleset, question, trace=trace)
     whole = verdict.space.count()
-    return Journey(verdict, tuple(_passage(visit, whole) for visit in trace.visits))
+    stopped_later = any(each.later for each in verdict.blocked)
+    told = [each for each in trace.visits if stopped_later or not each.packet.later]
+    return Journey(verdict, tuple(_passage(visit, whole) for visit in told))
 
 
 def _passage(visit: Visit, whole: int) -> Passage:
@@ -79,6 +85,7 @@ def _passage(visit: Visit, whole: int) -> Passage:
         visit.base.policy.action if isinstance(visit.base.policy, Block) else "ACCEPT",
         visit.entered,
         tuple(_event(note, whole) for note in visit.notes),
+        visit.packet.later,
     )
 
 

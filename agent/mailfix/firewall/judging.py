@@ -26,13 +26,15 @@ def judge(
     question: Question,
     *,
     with_answer: bool = True,
+    to_the_end: bool = True,
     asked: frozenset[int] = frozenset(),
     trace: Trace | None = None,
 ) -> Verdict:
     """What becomes of a new connection from (or to) every address that the question is about.
 
-    It passes if its first packet arrives and the answer to that comes back; only the first packet
-    is judged without ``with_answer``. ``asked`` are the ports of all questions that will be put to
+    It passes if its first packet arrives, the answer to that comes back, and with ``to_the_end``
+    the packets of TCP after these pass, too; only the first packet is judged without
+    ``with_answer``. ``asked`` are the ports of all questions that will be put to
     this ruleset, so that they share the work. ``trace`` takes note of the way.
 
     Raises:
@@ -43,9 +45,10 @@ def judge(
     try:
         arrived = hooks.ask(inquiry)
         if with_answer:
-            _note_returned(inquiry.outcome, hooks.answer(inquiry, arrived))
-        else:
-            inquiry.outcome.passes += (addresses for _, addresses in arrived)
+            arrived = _without_lost(inquiry.outcome, hooks.answer(inquiry, arrived))
+        if with_answer and to_the_end and question.protocol == "tcp":
+            arrived = hooks.go_on(inquiry, arrived)
+        inquiry.outcome.passes += (addresses for _, addresses in arrived)
     except TooMuchEffort:
         reason = "the rules send packets through too many chains to be followed"
         doubt = Undecided(reason, None, space, 1.0)
@@ -53,14 +56,15 @@ def judge(
     return _verdict(question, space, inquiry.outcome)
 
 
-def _note_returned(outcome: Outcome, answers: Flows) -> None:
-    """The answers have come back; one that nobody tracked nobody has translated back."""
-    for packet, addresses in answers:
-        if packet.translated and not packet.tracking.has_connection:
-            reason = "the answers are not tracked, so that nothing translates them back"
-            outcome.may_pass_or_not(reason, None, addresses)
-        else:
-            outcome.passes.append(addresses)
+def _without_lost(outcome: Outcome, answers: Flows) -> Flows:
+    """The answers but for those that nobody tracked, so that nobody has translated them back."""
+    lost, back = answers.parted(
+        lambda packet: packet.translated and not packet.tracking.has_connection
+    )
+    reason = "the answers are not tracked, so that nothing translates them back"
+    for _, addresses in lost:
+        outcome.may_pass_or_not(reason, None, addresses)
+    return back
 
 
 @lru_cache(maxsize=16)
@@ -152,6 +156,7 @@ def _told(blocks: Blocks, whole: int) -> Blocked:
         first.place.count(addresses) if len(places) == 1 else len(places),
         tuple(place.ref() for place in first.path),
         places,
+        first.later,
     )
 
 

@@ -238,8 +238,7 @@ class Ports(Match):
 
     def decide(self, view: View) -> Decision:
         if self.side is view.server_side:
-            held = {any(low <= port <= high for low, high in self.ranges) for port in view.ports}
-            return decided(held.pop()) if len(held) == 1 else undecided(_TRANSLATED_BACK)
+            return decided(any(low <= view.port <= high for low, high in self.ranges))
         return anywhere_in(view.question.ephemeral, self.ranges, "it depends on the client's port")
 
 
@@ -267,7 +266,8 @@ class Quantity(StrEnum):
         if self is Quantity.HOPS:
             return (1, 254 if view.far_side is Side.SOURCE else 255)
         headers = 40 if view.ipv6 else 20
-        return (headers + 20, headers + 120) if view.protocol == 6 else (headers + 8, 65535)
+        first_ones = view.protocol == 6 and not view.packet.later
+        return (headers + 20, headers + 120) if first_ones else (headers + 8, 65535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +280,6 @@ class Chosen(Match):
     def decide(self, view: View) -> Decision:
         reason = f"the {self.quantity} of the packet is not known"
         return anywhere_in(self.quantity.span(view), self.ranges, reason)
-
-
-_TRANSLATED_BACK = "the port of an answer is translated back on its way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +350,8 @@ def _states(packet: Packet, direction: Direction) -> Iterator[str]:
         yield "DNAT" if direction is Direction.IN else "SNAT"
     if packet.tracking is Tracking.ESTABLISHED:
         yield from ("CONFIRMED", "SEEN-REPLY")
+        if packet.later:
+            yield "ASSURED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,26 +102,28 @@ class Flows:
 
 
 class Blocking(NamedTuple):
-    """What stopped a packet, by ``action``, on which hook, and whether the packet was an answer.
+    """What stopped a packet, by ``action``, on which hook.
 
-    ``path`` are the rules that sent it into the chain, the base chain's first.
+    ``answer`` and ``later`` tell which of a connection's packets it was. ``path`` are the rules
+    that sent it into the chain, the base chain's first.
     """
 
     place: Place
     action: str
     hook: Hook
     answer: bool
+    later: bool
     path: tuple[Place, ...]
 
     @property
-    def key(self) -> tuple[int, int, Hook, bool]:
+    def key(self) -> tuple[int, int, Hook, bool, bool]:
         """The same for what one rule blocks on one hook."""
-        return id(self.place.chain), id(self.place.item), self.hook, self.answer
+        return id(self.place.chain), id(self.place.item), self.hook, self.answer, self.later
 
     @property
-    def key_of_list(self) -> tuple[int, str, Hook, bool]:
+    def key_of_list(self) -> tuple[int, str, Hook, bool, bool]:
         """The same for what a chain's rules block alike on one hook."""
-        return id(self.place.chain), self.action, self.hook, self.answer
+        return id(self.place.chain), self.action, self.hook, self.answer, self.later
 
 
 @dataclass(slots=True)

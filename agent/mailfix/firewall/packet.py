@@ -16,12 +16,14 @@ SYN, ACK = 0x02, 0x10
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What rules may change on the packet, and whether it asks or answers.
+    """What rules may change on the packet, and which of a connection's it is.
 
     ``port`` is the server's. A mark of None is not known. ``translated``: the near address is
     no longer the question's but ``target`` (None: not known), which with ``onward`` is another
-    host's. ``answer`` is the second packet of the connection, SYN and ACK; with ``orphaned``
-    nobody has tracked the first.
+    host's. ``answer`` is the second packet of the connection, SYN and ACK, ``later`` the third,
+    an ACK, which all that follow are like; with ``orphaned`` nobody has tracked the first, with
+    ``forgotten`` nobody has tracked the answer. ``turned``: the hook that it is on has translated
+    it by what is known of its connection.
     """
 
     port: int
@@ -32,7 +34,10 @@ class Packet:
     target: int | None = None
     onward: bool = False
     answer: bool = False
+    later: bool = False
     orphaned: bool = False
+    forgotten: bool = False
+    turned: bool = False
 
     def answered(self) -> Packet:
         """The answer to this packet as it sets out, when it has arrived in this condition."""
@@ -44,18 +49,41 @@ class Packet:
             orphaned=not self.tracking.has_connection,
         )
 
+    def continued(self) -> Packet:
+        """The packet that follows this answer as it sets out."""
+        return replace(
+            self,
+            tracking=Tracking.NOT_YET,
+            mark=0,
+            answer=False,
+            later=True,
+            forgotten=not self.tracking.has_connection,
+        )
+
     def tracked(self, protocol: str) -> Packet:
         """The packet as connection tracking leaves it, which does not look at exempted ones.
 
         The answer to a packet that was not tracked belongs to no connection: a SYN with ACK is
-        INVALID then (net/netfilter/nf_conntrack_proto_tcp.c), a datagram a connection's first.
+        INVALID then, a datagram a connection's first, and so is an ACK. An ACK that follows an
+        answer that was not tracked is INVALID (net/netfilter/nf_conntrack_proto_tcp.c).
         """
         if self.tracking is not Tracking.NOT_YET:
             return self
-        if not self.answer or (self.orphaned and protocol != "tcp"):
-            return replace(self, tracking=Tracking.NEW)
-        state = Tracking.INVALID if self.orphaned else Tracking.ESTABLISHED
-        return replace(self, tracking=state)
+        return replace(self, tracking=self._state(protocol))
+
+    def _state(self, protocol: str) -> Tracking:
+        if not self.answer and not self.later:
+            return Tracking.NEW
+        if self.orphaned:
+            lost = self.answer and protocol == "tcp"
+            return Tracking.INVALID if lost else Tracking.NEW
+        if self.later and self.forgotten:
+            return Tracking.INVALID if protocol == "tcp" else Tracking.NEW
+        return Tracking.ESTABLISHED
+
+    def turned_over(self, turned: bool = True) -> Packet:
+        """As the hook leaves it that translates all but the first packet of a connection."""
+        return replace(self, turned=turned) if self.translated else self
 
     def changed(self, step: Step) -> Packet:
         """The packet after a step that sets a mark or exempts it from tracking."""
@@ -97,7 +125,6 @@ _SIDES = {
     Direction.OUT: (Side.DESTINATION, Side.SOURCE),
 }
 _BEFORE_ROUTING = (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT)
-_LEAVING = (Hook.POSTROUTING, Hook.EGRESS)
 
 
 class View:
@@ -105,7 +132,7 @@ class View:
 
     ``far_side`` is where the packet has the Internet's address, ``asking_side`` where the
     connection's first packet has it. ``near_address`` is on the other side, None where it is not
-    known. ``server_side`` has one of ``ports``, the other side the client's. An interface is ""
+    known. ``server_side`` has ``port``, the other side the client's. An interface is ""
     where there is none and None where it is not known.
     """
 
@@ -119,7 +146,7 @@ class View:
         "ipv6",
         "near_address",
         "packet",
-        "ports",
+        "port",
         "protocol",
         "question",
         "server_side",
@@ -136,12 +163,10 @@ class View:
         self.server_side = Side.SOURCE if packet.answer else Side.DESTINATION
         self.interface_in, self.interface_out = _interfaces(question, packet, hook)
         self.ipv6 = question.family is Family.IPV6
-        restored = packet.answer and packet.translated and hook in _LEAVING
-        self.near_address = None if restored else _near_address(question, packet)
+        self.near_address = _near_address(question, packet, hook)
         self.protocol = PROTOCOLS.get(question.protocol, -1)
-        flags = SYN | ACK if packet.answer else SYN
-        self.tcp_flags = flags if question.protocol == "tcp" else 0
-        self.ports = {packet.port, question.port} if restored else {packet.port}
+        self.tcp_flags = _tcp_flags(packet) if question.protocol == "tcp" else 0
+        self.port = _server_port(question, packet, hook)
         self._decisions: dict[int, Decision] = {}
         self._together: dict[int, Decision] = {}
 
@@ -174,7 +199,38 @@ def _interfaces(question: Question, packet: Packet, hook: Hook) -> tuple[str | N
     return comes, "" if hook in _BEFORE_ROUTING else goes
 
 
-def _near_address(question: Question, packet: Packet) -> int | None:
-    if packet.translated:
+def _tcp_flags(packet: Packet) -> int:
+    if packet.later:
+        return ACK
+    return SYN | ACK if packet.answer else SYN
+
+
+_ON_THE_WAY = tuple(Hook)
+
+
+def _shows_translation(question: Question, packet: Packet, hook: Hook) -> bool:
+    """Whether the packet has the near address and the port that translation has given it.
+
+    The first packet has them as soon as it is translated. Later ones are translated on the same
+    hook, before its chains of a later priority than NAT's; answers are translated back when they
+    leave for the client, or when they come in to it.
+    """
+    if not packet.translated or not (packet.answer or packet.later):
+        return packet.translated
+    inward = (question.direction is Direction.IN) is packet.later
+    translating = Hook.PREROUTING if inward else Hook.POSTROUTING
+    passed = packet.turned or _ON_THE_WAY.index(hook) > _ON_THE_WAY.index(translating)
+    changed = passed and packet.tracking.has_connection
+    return changed if packet.later else not changed
+
+
+def _near_address(question: Question, packet: Packet, hook: Hook) -> int | None:
+    if _shows_translation(question, packet, hook):
         return packet.target
     return int(ipaddress.ip_address(question.local_address.partition("%")[0]))
+
+
+def _server_port(question: Question, packet: Packet, hook: Hook) -> int:
+    if packet.translated and not _shows_translation(question, packet, hook):
+        return question.port
+    return packet.port

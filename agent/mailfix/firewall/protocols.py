@@ -136,9 +136,10 @@ def port_range(text: str, separator: str = ":") -> tuple[int, int]:
     """``25``, ``1024:65535``, ``:1023``, ``1024:``; ValueError for anything else."""
     low, colon, high = text.partition(separator)
     first = port(low) if low else 0
-    if not colon:
-        return (first, first)
-    return (first, port(high) if high else HIGHEST_PORT)
+    last = first if not colon else port(high) if high else HIGHEST_PORT
+    if not first <= last <= HIGHEST_PORT:
+        raise ValueError(f"{text!r:.40} is no range of ports")
+    return (first, last)
 
 
 def tcp_flags(text: str) -> int:
@@ -152,14 +153,15 @@ def tcp_flags(text: str) -> int:
     return flags
 
 
-MAX_MASK_INTERVALS = 4096
+MAX_MASK_INTERVALS = 256
+"""As many as a mask like 255.0.255.0 makes; with more of them 50,000 rules would fill gigabytes."""
 
 
 def masked(address: int, mask: int, bits: int) -> AddressSet:
     """All addresses a with a & mask == address & mask.
 
     Raises:
-        ValueError: the mask has so many holes that the set has more than 4096 intervals.
+        ValueError: the mask has so many holes that there are more than MAX_MASK_INTERVALS.
     """
     free = ~mask & ((1 << bits) - 1)
     tail = (~free & (free + 1)).bit_length() - 1

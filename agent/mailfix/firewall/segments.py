@@ -107,7 +107,7 @@ class Segments:
         """The items in order for packets to or from the ports that are ``asked`` about."""
         if len(self._rules) < FEW:
             return self._rules
-        ports = asked if view.ports <= asked else frozenset(view.ports)
+        ports = asked if view.port in asked else frozenset({view.port})
         key = (view.server_side, ports)
         if key not in self._met:
             singles = self._singles

@@ -20,7 +20,8 @@ BAN_SHARE = 0.001
 class Blocked:
     """What one rule (or policy) blocks, and how: ``action`` is DROP, REJECT, TARPIT...
 
-    With ``answer`` it stops the answers to first packets that have passed. ``rule`` may be one of
+    With ``answer`` it stops the answers to first packets that have passed, with ``later`` what
+    follows the answers. ``rule`` may be one of
     several ``rules`` of its chain that each block a few addresses alike, a list. ``path`` are the
     rules that sent the packets into its chain, the base chain's first.
     """
@@ -34,6 +35,7 @@ class Blocked:
     rules: int = 1
     path: tuple[RuleRef, ...] = ()
     places: tuple[Place, ...] = field(default=(), repr=False, compare=False)
+    later: bool = False
 
     def every_rule(self) -> list[RuleRef]:
         """``rule``, or all rules of the list, in the chain's order."""

@@ -255,7 +255,8 @@ class Walk:
 
     def _block(self, place: Place, action: str, packet: Packet, hit: AddressSet) -> None:
         path = tuple(self._path)
-        self._outcome.blocks.append((Blocking(place, action, self._hook, packet.answer, path), hit))
+        blocking = Blocking(place, action, self._hook, packet.answer, packet.later, path)
+        self._outcome.blocks.append((blocking, hit))
 
     def _translate(
         self, visit: ChainVisit, packet: Packet, place: Place, port: int | None, hit: AddressSet

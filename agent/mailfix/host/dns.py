@@ -99,6 +99,20 @@ class SystemDns:
         return ", ".join(str(server) for server in servers)
 
 
+def nameservers() -> Fact[tuple[str, ...]]:
+    """Return the addresses of the resolvers that ``/etc/resolv.conf`` names (resolv.conf(5))."""
+    import dns.exception
+    import dns.resolver
+
+    try:
+        found = dns.resolver.Resolver().nameservers
+    except dns.resolver.NoResolverConfiguration:
+        return Known(())
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        return Unknown(f"/etc/resolv.conf cannot be read: {type(error).__name__}")
+    return Known(tuple(str(each) for each in found))
+
+
 def reverse_name(address: str) -> str:
     """Return the name whose PTR records belong to an address (RFC 1035 3.5, RFC 3596 2.5)."""
     return ipaddress.ip_address(address).reverse_pointer

@@ -11,6 +11,7 @@ from pathlib import Path
 from mailfix.model import Fact, Known, Unknown
 
 DEFAULT_LIMIT = 4 * 1024 * 1024
+PIECE = 64 * 1024
 
 
 def read_text(path: str, limit: int = DEFAULT_LIMIT) -> Fact[str | None]:
@@ -39,8 +40,9 @@ def read_text(path: str, limit: int = DEFAULT_LIMIT) -> Fact[str | None]:
 
 
 def _read_up_to(descriptor: int, limit: int) -> bytes:
+    """Read in pieces: files of /proc/sys refuse to fill a buffer of megabytes (ENOMEM)."""
     content = bytearray()
-    while len(content) < limit and (chunk := os.read(descriptor, limit - len(content))):
+    while chunk := os.read(descriptor, min(limit - len(content), PIECE)):
         content += chunk
     return bytes(content)
 

@@ -67,6 +67,24 @@ def outbound_open(
             yield _judged(verdict)
 
 
+def resolvers_reachable(dns_out: tuple[PortVerdict, ...], family: Family) -> Iterator[Answer]:
+    """The firewall lets the mail user ask each resolver, by UDP and by TCP."""
+    for verdict in dns_out:
+        subject: dict[str, str | int] = {
+            "resolver": verdict.far,
+            "protocol": verdict.protocol,
+            "family": family.value,
+        }
+        words: dict[str, str | int] = {**subject, "family": family.label, "cause": ""}
+        if verdict.blockers:
+            yield failed(subject, words | {"cause": _cause(verdict.blockers[0])})
+        elif verdict.doubts:
+            reason = f"whether the firewall lets {verdict.protocol}/53 out to {verdict.far} is "
+            yield unknown(subject, f"{reason}undecided: {verdict.doubts[0].reason}")
+        else:
+            yield passed(subject, words)
+
+
 def redirects_served(
     all_listeners: tuple[Listener, ...],
     addresses: tuple[HostAddress, ...],
@@ -136,13 +154,15 @@ def _words(verdict: PortVerdict) -> dict[str, str | int]:
         "share": _of_the_internet(sum(each.share for each in faults)),
         "cause": _cause(faults[0]) if faults else "",
         "others": f" and {len(faults) - 1} more" if len(faults) > 1 else "",
-        "bans": f" ({len(bans)} bans left alone)" if bans else "",
+        "bans": f" ({sum(each.rules for each in bans)} bans left alone)" if bans else "",
     }
 
 
 def _cause(fault: Blocker) -> str:
     if fault.answer:
         return f"because the answers are stopped by {fault.rule}"
+    if fault.later:
+        return f"because all but the first packets are stopped by {fault.rule}"
     return f"by {fault.rule}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 from dataclasses import dataclass, replace
 
@@ -17,9 +18,12 @@ from mailfix.facts import (
     PortVerdict,
 )
 from mailfix.firewall import (
+    AddressSet,
     Backend,
+    Blocked,
     Direction,
     Dump,
+    Network,
     Question,
     RuleRef,
     Ruleset,
@@ -27,7 +31,7 @@ from mailfix.firewall import (
     judge,
     read_ruleset,
 )
-from mailfix.host import Deadline, Host, netlink
+from mailfix.host import Deadline, Host, netlink, routes
 from mailfix.model import Fact, Family, Known, Unknown
 
 LEGACY_TABLES = {
@@ -41,18 +45,48 @@ SAVE = {
     (Backend.IPTABLES_LEGACY, Family.IPV6): "ip6tables-legacy-save",
 }
 UNUSED_PORT = 9
-OUT_PORTS = (25,)
+OUT_PORTS = (25, 465, 587)
+DNS_PORT = 53
+ASKED = frozenset({*MAIL_PORTS, *OUT_PORTS, DNS_PORT, UNUSED_PORT})
+FORWARDING = {
+    Family.IPV4: "/proc/sys/net/ipv4/ip_forward",
+    Family.IPV6: "/proc/sys/net/ipv6/conf/all/forwarding",
+}
 PATIENCE_S = 8.0
 LAST_MOMENT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Between what the packets of a family travel on this host."""
+    """Between what the packets of a family travel on this host.
+
+    ``networks`` are those that its routes lead to, the narrowest first; ``forwarding`` tells
+    whether it hands packets on to them, None where that is not known.
+    """
 
     family: Family
     leaving: Outgoing
     own_addresses: tuple[str, ...]
+    networks: tuple[Network, ...] = ()
+    forwarding: bool | None = None
+
+
+def endpoints(host: Host, family: Family, leaving: Outgoing, own: tuple[str, ...]) -> Endpoints:
+    """Add what the kernel's routes tell."""
+    found = routes.networks(family)
+    networks = found.value if isinstance(found, Known) else ()
+    forwarding = host.read(FORWARDING[family])
+    return Endpoints(
+        family,
+        leaving,
+        own,
+        tuple(Network(device, AddressSet.network(network)) for device, network in networks),
+        _is_on(forwarding.value) if isinstance(forwarding, Known) else None,
+    )
+
+
+def _is_on(value: str | None) -> bool | None:
+    return None if value is None else value.strip() != "0"
 
 
 async def read(host: Host) -> Fact[Ruleset]:
@@ -150,70 +184,112 @@ def has_tables(listing: str) -> bool:
 
 
 async def verdicts(
-    ruleset: Ruleset, endpoints: Endpoints, user: Fact[MailUser], deadline: Deadline
+    ruleset: Ruleset, between: Endpoints, user: Fact[MailUser], deadline: Deadline
 ) -> Fact[tuple[PortVerdict, ...]]:
-    """Judge tcp/25 out as the mail user, and every mail port in, as far as the time allows."""
+    """Judge the ports out as the mail user, and every mail port in, as far as the time allows."""
     sender = user.value if isinstance(user, Known) else None
-    questions = [_question(endpoints, Direction.OUT, port, sender) for port in OUT_PORTS]
-    questions += [_question(endpoints, Direction.IN, port) for port in MAIL_PORTS]
+    questions = [question(between, Direction.OUT, 25, sender)]
+    questions += [question(between, Direction.IN, port) for port in MAIL_PORTS]
+    questions += [question(between, Direction.OUT, port, sender) for port in OUT_PORTS[1:]]
+    return Known(tuple([await _in_time(ruleset, each, deadline) for each in questions]))
+
+
+async def dns_verdicts(
+    ruleset: Ruleset,
+    between: Endpoints,
+    user: Fact[MailUser],
+    nameservers: tuple[str, ...],
+    deadline: Deadline,
+) -> Fact[tuple[PortVerdict, ...]]:
+    """Judge the mail user's way to each resolver that is another host, by UDP and by TCP."""
+    sender = user.value if isinstance(user, Known) else None
     judged = []
-    for question in questions:
-        await asyncio.sleep(0)
-        in_time = deadline.within(LAST_MOMENT_S) == LAST_MOMENT_S
-        judged.append(_judged(ruleset, question) if in_time else _not_judged(question))
+    for nameserver in nameservers:
+        asked = question(between, Direction.OUT, DNS_PORT, sender)
+        far = _far_address(nameserver, asked)
+        if far is None:
+            continue
+        to_it = replace(asked, far=AddressSet.of([(far, far)]), interface=asked.interface_to(far))
+        for protocol in ("udp", "tcp"):
+            verdict = await _in_time(ruleset, replace(to_it, protocol=protocol), deadline)
+            judged.append(replace(verdict, far=nameserver))
     return Known(tuple(judged))
 
 
-def _judged(ruleset: Ruleset, question: Question) -> PortVerdict:
-    verdict = judge(ruleset, question)
+def _far_address(text: str, asked: Question) -> int | None:
+    """The number of another host's address of the question's family; None for anything else."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    local = ipaddress.ip_address(asked.local_address.partition("%")[0])
+    if address.version != local.version or address.is_loopback or address.is_link_local:
+        return None
+    return None if str(address) in (str(local), *asked.own_addresses) else int(address)
+
+
+async def _in_time(ruleset: Ruleset, asked: Question, deadline: Deadline) -> PortVerdict:
+    await asyncio.sleep(0)
+    in_time = deadline.within(LAST_MOMENT_S) == LAST_MOMENT_S
+    return _judged(ruleset, asked) if in_time else _not_judged(asked)
+
+
+def _judged(ruleset: Ruleset, asked: Question) -> PortVerdict:
+    verdict = judge(ruleset, asked, asked=ASKED)
     if not verdict.faults:
         return _told(verdict, frozenset())
-    unused = judge(ruleset, replace(question, port=UNUSED_PORT))
+    unused = judge(ruleset, replace(asked, port=UNUSED_PORT), asked=ASKED)
     return _told(verdict, frozenset(blocked.rule for blocked in unused.faults))
 
 
-def _not_judged(question: Question) -> PortVerdict:
+def _not_judged(asked: Question) -> PortVerdict:
     doubt = Doubt("there are too many rules to judge them in the time that an audit may take", 1.0)
     return PortVerdict(
-        flow=Flow(question.direction.value),
-        family=question.family,
-        port=question.port,
+        flow=Flow(asked.direction.value),
+        family=asked.family,
+        port=asked.port,
         passes=0.0,
         doubts=(doubt,),
-        local_address=question.local_address,
+        local_address=asked.local_address,
+        protocol=asked.protocol,
     )
 
 
-def _question(
-    endpoints: Endpoints, direction: Direction, port: int, user: MailUser | None = None
+def question(
+    between: Endpoints, direction: Direction, port: int, user: MailUser | None = None
 ) -> Question:
+    """A question to the firewall about tcp/``port`` of this host, or out from it."""
     return Question(
         direction=direction,
-        family=endpoints.family,
+        family=between.family,
         port=port,
-        interface=endpoints.leaving.interface,
-        local_address=endpoints.leaving.source,
+        interface=between.leaving.interface,
+        local_address=between.leaving.source,
         uid=user.uid if user else None,
         gid=user.gid if user else None,
-        own_addresses=endpoints.own_addresses,
+        own_addresses=between.own_addresses,
+        networks=between.networks,
+        forwarding=between.forwarding,
     )
 
 
 def _told(verdict: Verdict, general: frozenset[RuleRef]) -> PortVerdict:
-    question = verdict.question
+    asked = verdict.question
     return PortVerdict(
-        flow=Flow(question.direction.value),
-        family=question.family,
-        port=question.port,
+        flow=Flow(asked.direction.value),
+        family=asked.family,
+        port=asked.port,
         passes=verdict.passed_share,
         blockers=tuple(
             Blocker(
-                rule=blocked.rule.describe(),
+                rule=_cause(blocked),
                 share=blocked.share,
                 action=blocked.action,
                 ban=blocked.is_ban,
                 general=blocked.rule in general,
                 answer=blocked.answer,
+                later=blocked.later,
+                rules=blocked.rules,
             )
             for blocked in verdict.blocked
         ),
@@ -221,13 +297,19 @@ def _told(verdict: Verdict, general: frozenset[RuleRef]) -> PortVerdict:
             Doubt(_doubt(undecided.reason, undecided.rule), undecided.share)
             for undecided in verdict.undecided
         ),
-        local_address=question.local_address,
+        local_address=asked.local_address,
+        protocol=asked.protocol,
         arrivals=tuple(
             Arrival(each.port, each.share, each.rule.describe())
             for each in verdict.arrivals
             if each.is_broad
         ),
     )
+
+
+def _cause(blocked: Blocked) -> str:
+    told = blocked.rule.describe()
+    return told if blocked.rules == 1 else f"{told} (and {blocked.rules - 1} more like it)"
 
 
 def _doubt(reason: str, rule: RuleRef | None) -> str:

@@ -191,8 +191,8 @@ def _conntrack_other(option: Option) -> Match:
     return unless(option.negated, wanted)
 
 
-_STATUS = frozenset({"CONFIRMED", "SEEN-REPLY"})
-"""What of --ctstatus a connection may have when its first two packets pass."""
+_STATUS = frozenset({"ASSURED", "CONFIRMED", "SEEN-REPLY"})
+"""What of --ctstatus a connection may have while it is made."""
 
 
 def _addrtype(options: Sequence[Option]) -> Match:

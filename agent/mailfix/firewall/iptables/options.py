@@ -40,7 +40,6 @@ _SHORT = {
 }
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -71,7 +70,7 @@ def words(line: str) -> list[str]:
 
 def is_cut_in_quotes(line: str) -> bool:
     """Whether a text in double quotes goes on in the next line, as a comment with a newline."""
-    return '"' in line and '"' in _QUOTED.sub("", line)
+    return '"' in line and _ESCAPE.sub("", line).count('"') % 2 == 1
 
 
 def options(line: str) -> list[Option]:

@@ -7,14 +7,14 @@ damage to a table makes every base chain of it uncertain from its first rule on.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mailfix.firewall.iptables.matches import Modules, general
 from mailfix.firewall.iptables.options import Option, is_cut_in_quotes, options
 from mailfix.firewall.iptables.targets import read_target
-from mailfix.firewall.matches import Address, Match, Side, conditions
+from mailfix.firewall.matches import Address, AllOf, Constant, Match, Side, conditions
 from mailfix.firewall.protocols import address_and_mask
 from mailfix.firewall.ruleset import (
     Accept,
@@ -103,21 +103,23 @@ class _Reading:
 
     def general(self, option: Option) -> tuple[Match, ...] | None:
         """What an option that every rule may have asks; None for one that is no match."""
-        return self._conditions("", (option,), lambda: general(option))
+        key = ("", (option,))
+        if key not in self.asked:
+            match = general(option)
+            self.asked[key] = None if match is None else _parts(match)
+        return self.asked[key]
 
     def extension(self, module: str, own: tuple[Option, ...]) -> tuple[Match, ...]:
-        """What an extension asks with these options."""
-        return self._conditions(module, own, lambda: self.modules.read(module, own)) or ()
-
-    def _conditions(
-        self, module: str, own: tuple[Option, ...], read: Callable[[], Match | None]
-    ) -> tuple[Match, ...] | None:
-        """The same options are read once: many rules differ in one of them only."""
+        """What an extension asks; read once, since many rules differ in one option only."""
         key = (module, own)
-        if key not in self.asked:
-            match = read()
-            self.asked[key] = None if match is None else tuple(conditions([match]))
-        return self.asked[key]
+        found = self.asked.get(key)
+        if found is None:
+            found = self.asked[key] = _parts(self.modules.read(module, own))
+        return found
+
+
+def _parts(match: Match) -> tuple[Match, ...]:
+    return tuple(conditions([match])) if isinstance(match, AllOf | Constant) else (match,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,7 @@ def _steps(reading: _Reading, table: _OpenTable, found: Sequence[Option]) -> tup
     while at < len(found):
         option = found[at]
         at += 1
-        asked = reading.general(option)
+        asked = None if option.name in _WITH_OWN_OPTIONS else reading.general(option)
         if asked is not None:
             matches += asked
             protocol = option.value if option.name == "--protocol" else protocol
@@ -265,6 +267,7 @@ def _own_options(found: Sequence[Option], at: int) -> tuple[tuple[Option, ...], 
     return tuple(found[start:at]), at
 
 
+_WITH_OWN_OPTIONS = ("--match", "--jump", "--goto")
 _GENERAL_NAMES = frozenset(
     {
         "--source",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from mailfix.firewall.matches import Undecidable
+from mailfix.firewall.matches import Address, Match, Undecidable
 from mailfix.firewall.nft.selectors import Json
 from mailfix.firewall.nft.statements import NamedSet, Scope, steps_of
 from mailfix.firewall.nft.text import rule_text
@@ -24,6 +24,7 @@ from mailfix.firewall.ruleset import (
     Gap,
     Hook,
     Rule,
+    Step,
     Table,
     Uncertain,
 )
@@ -74,8 +75,6 @@ class _OpenTable:
 
 def read_nft(text: str) -> tuple[tuple[NftTable, ...], tuple[Gap, ...]]:
     """The tables that may concern mail, and what of the text cannot be followed. Never raises."""
-    if not text or text.isspace():
-        return (), ()
     tables: dict[tuple[str, str], _OpenTable] = {}
     try:
         for entry, start, end in _entries(text):
@@ -149,6 +148,16 @@ def _add(tables: dict[tuple[str, str], _OpenTable], entry: Json, text: Callable[
         _once(table.sets, body["name"], _named_set(body))
 
 
+def _address_first(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Conditions may be asked in any order; rules on one source each are the same behind it."""
+    for at, step in enumerate(steps):
+        if isinstance(step, Address):
+            return (step, *steps[:at], *steps[at + 1 :])
+        if not isinstance(step, Match):
+            break
+    return steps
+
+
 def _kept(kind: type[V], body: Json, name: str) -> V:
     """A value that is shown or compared as it is; ValueError for one of another kind."""
     value = body[name]
@@ -171,7 +180,7 @@ def _add_rule(table: _OpenTable, body: Json, text: Callable[[], str]) -> None:
         table.hidden[chain].add(len(rules))
     if "counter" in kinds:
         table.counted[chain].add(len(rules))
-    steps = steps_of(expressions, table.scope)
+    steps = _address_first(steps_of(expressions, table.scope))
     handle = _kept(int, body, "handle") if "handle" in body else None
     comment = _kept(str, body, "comment") if "comment" in body else None
     rules.append(Rule(len(rules) + 1, text, steps, handle, comment))

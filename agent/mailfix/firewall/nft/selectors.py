@@ -95,7 +95,10 @@ def interval(value: Json, number: Callable[[Json], int]) -> tuple[int, int]:
 
 
 def _intervals(values: Values, number: Callable[[Json], int]) -> tuple[tuple[int, int], ...]:
-    return tuple(interval(value, number) for value in values)
+    found = tuple(interval(value, number) for value in values)
+    if not all(0 <= low <= high for low, high in found):
+        raise ValueError("a range that is none")
+    return found
 
 
 def address_set(values: Values) -> AddressSet:
@@ -433,8 +436,8 @@ _STATUS_BITS = {
     "dnat": 32,
     "dying": 512,
 }
-_STATUS = {"DNAT", "SNAT", "CONFIRMED", "SEEN-REPLY"}
-"""The bits that a connection may have when its first two packets pass."""
+_STATUS = {"ASSURED", "DNAT", "SNAT", "CONFIRMED", "SEEN-REPLY"}
+"""The bits that a connection may have while it is made."""
 
 
 def _status(values: Values) -> Match:

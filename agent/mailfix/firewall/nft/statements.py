@@ -118,6 +118,10 @@ def steps_of(expressions: Sequence[Json], scope: Scope) -> tuple[Step, ...]:
 
 def _steps(expression: Json, scope: Scope) -> list[Step]:
     ((kind, body),) = expression.items()
+    if body is None and kind in _VERDICTS:
+        return [_VERDICTS[kind]]
+    if kind == "counter" and (body is None or "map" not in body):
+        return []
     if kind == "match":
         return _conditions(_match(body, scope))
     if kind == "vmap":
@@ -202,32 +206,42 @@ def _signed(operator: str, match: Match) -> Match:
 
 
 def _found(chosen: Selector, left: Json, operator: str, right: Json, scope: Scope) -> Match:
-    values, conditional, name = _values(right, scope)
+    if isinstance(right, str) and right.startswith("@"):
+        return _in_set(chosen, left, operator, right, scope)
+    return _among(chosen, operator, right, scope)
+
+
+def _in_set(chosen: Selector, left: Json, operator: str, name: str, scope: Scope) -> Match:
+    """A set is looked into once, however many rules ask for it."""
+    key = (f"{operator}{name}", str(left))
+    found = scope.made.get(key)
+    if found is None:
+        found = scope.made[key] = _among(chosen, operator, name, scope)
+    return found
+
+
+def _among(chosen: Selector, operator: str, right: Json, scope: Scope) -> Match:
+    values, conditional = _values(right, scope)
     if chosen.any_bit is not None and operator in ("in", "!"):
         bits = chosen.any_bit(values)
         return Not(bits) if operator == "!" else bits
-    key = (name, str(left)) if name else None
-    match = scope.made.get(key) if key else None
-    if match is None:
-        match = chosen.holds(values)
-        if conditional:
-            match = AllOf((match, _DEPENDS_ON_ELEMENT))
-        if key:
-            scope.made[key] = match
+    match = chosen.holds(values)
+    if conditional:
+        match = AllOf((match, _DEPENDS_ON_ELEMENT))
     return _signed(operator, match)
 
 
-def _values(right: Json, scope: Scope) -> tuple[Values, bool, str]:
-    """The values on the right, whether they have conditions, and the set's name if it has one."""
+def _values(right: Json, scope: Scope) -> tuple[Values, bool]:
+    """The values on the right, and whether they have conditions."""
     if isinstance(right, str) and right.startswith("@"):
         named = scope.sets[right[1:]]
-        return [_plain(each) for each in named.elements], named.conditional, right[1:]
+        return [_plain(each) for each in named.elements], named.conditional
     if isinstance(right, dict) and "set" in right:
         listed = right["set"]
         if isinstance(listed, str):
             return _values(listed, scope)
-        return [_plain(each) for each in listed], False, ""
-    return [right], False, ""
+        return [_plain(each) for each in listed], False
+    return [right], False
 
 
 def _plain(element: Json) -> Json:
@@ -320,7 +334,7 @@ class _Key:
 
 def _listed(key: _Key, right: Json, scope: Scope) -> Match:
     """Whether the packet has one of the values."""
-    values, conditional, _ = _values(right, scope)
+    values, conditional = _values(right, scope)
     found = one_of(key.holds(value) for value in values)
     return AllOf((found, _DEPENDS_ON_ELEMENT)) if conditional else found
 

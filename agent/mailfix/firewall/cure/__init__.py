@@ -1,0 +1,31 @@
+"""The smallest cure: the edit that opens what was asked, and the proof that nothing else changes.
+
+``cure`` gives the plan. Read the modules in the data's order: ``edits`` (what may change),
+``originals`` and ``commands`` (how the tools say it), ``candidates`` and ``owners`` (what may
+help), ``ideal`` and ``difference`` (what each changes), ``planning`` (which are chosen).
+"""
+
+from __future__ import annotations
+
+from mailfix.firewall.cure.candidates import Kind, OwnersWay
+from mailfix.firewall.cure.commands import Command, commands
+from mailfix.firewall.cure.difference import Change, Difference, Effect
+from mailfix.firewall.cure.edits import Drifted, Edit, applied, inverted
+from mailfix.firewall.cure.planning import Candidate, Cure, cure
+
+__all__ = [
+    "Candidate",
+    "Change",
+    "Command",
+    "Cure",
+    "Difference",
+    "Drifted",
+    "Edit",
+    "Effect",
+    "Kind",
+    "OwnersWay",
+    "applied",
+    "commands",
+    "cure",
+    "inverted",
+]
