@@ -19,12 +19,13 @@ Draw = Callable[[Sequence[str]], str]
 NETWORKS = {
     Family.IPV4: [
         "8.0.0.0/8", "8.8.0.0/16", "8.8.8.0/24", "8.8.8.8", "128.0.0.0/1", "0.0.0.0/1",
-        "203.0.113.0/24", "203.0.113.10", "198.51.100.0/22", "198.51.100.7", "45.0.0.0/9",
-        "45.6.7.8/255.0.255.0", "1.1.1.1", "10.0.0.0/8", "127.0.0.0/8",
+        "203.0.113.0/24", "203.0.113.10", "172.17.0.2", "198.51.100.0/22", "198.51.100.7",
+        "45.0.0.0/9", "45.6.7.8/255.0.255.0", "1.1.1.1", "10.0.0.0/8", "127.0.0.0/8",
     ],
     Family.IPV6: [
         "2000::/4", "3000::/4", "2001:db8::/32", "2001:db8:1::/64", "2001:db8:1::10",
         "2a00::/12", "2a00:1450::/32", "2a00:1450:4000::1", "2001:db8:7::/48", "fe80::/10",
+        "fd00:17::2",
     ],
 }  # fmt: skip
 RANGES = {
@@ -173,7 +174,10 @@ def _interface(draw: Draw, family: Family, table: str, chain: str) -> str:
         option = "-i"
     if chain in ("OUTPUT", "POSTROUTING"):
         option = "-o"
-    return _or_not(draw, f"{option} {draw(pick('eth0', 'eth+', 'lo', 'wlan0', 'e+'))}")
+    names = pick(
+        "eth0", "eth+", "lo", "wlan0", "e+", *(["docker0"] * 3 if chain == "FORWARD" else [])
+    )
+    return _or_not(draw, f"{option} {draw(names)}")
 
 
 def _rpfilter(draw: Draw, family: Family, table: str, chain: str) -> str:
@@ -272,10 +276,14 @@ _TARGETS = {
 _ANYWHERE = ["-j ACCEPT", "-j DROP", "-j RETURN", "-j LOG", ""]
 _CHAINS = {
     "raw": ["PREROUTING", "OUTPUT"],
-    "mangle": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
-    "filter": ["INPUT", "OUTPUT"],
-    "security": ["INPUT", "OUTPUT"],
+    "mangle": ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
+    "filter": ["INPUT", "FORWARD", "OUTPUT"],
+    "security": ["INPUT", "FORWARD", "OUTPUT"],
     "nat": ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
+}
+_CONTAINERS = {
+    Family.IPV4: ("172.17.0.2:2525", "172.17.0.3", ":2525"),
+    Family.IPV6: ("[fd00:17::2]:2525", "fd00:17::3"),
 }
 _NAT_TARGETS = {
     "PREROUTING": ["-j REDIRECT --to-ports 2525", "-j REDIRECT --to-ports 25", "-j REDIRECT"],
@@ -289,6 +297,8 @@ def _target(draw: Draw, style: Style, table: str, chain: str, later: list[str]) 
     choices = _ANYWHERE + _TARGETS[table]
     if table == "nat":
         choices = ["-j ACCEPT", "-j RETURN", *_NAT_TARGETS.get(chain, [])]
+    if (table, chain) == ("nat", "PREROUTING"):
+        choices += [f"-j DNAT --to-destination {where}" for where in _CONTAINERS[style.family]]
     if (table, chain, style.decidable) == ("nat", "OUTPUT", False):
         # The mail goes to the host itself: neither to its destination nor nowhere.
         choices.append("-j REDIRECT --to-ports 2525")
@@ -301,7 +311,7 @@ def _rule(draw: Draw, style: Style, table: str, chain: str, later: list[str]) ->
     family = style.family
     target = _target(draw, style, table, chain, later)
     transport = draw(pick("-p tcp", "-p tcp", "-p tcp", "", "-p udp", "! -p udp", "-p icmp"))
-    if "REDIRECT" in target or "tcp-reset" in target:
+    if "REDIRECT" in target or "DNAT" in target or "tcp-reset" in target:
         transport = "-p tcp"
     with_ports = transport == "-p tcp"
     count = int(draw(pick("0", "1", "1", "2", "3")))

@@ -127,6 +127,7 @@ def _decidable_match(draw: Draw, family: Family, hook: str) -> str:
             f"meta l4proto {equal}{protocols}",
             f"meta nfproto {equal}{draw(pick('ipv4', 'ipv6'))}",
             f"{interface} {equal}{draw(pick('eth0', 'lo', 'eth*', '{ lo, eth0 }', '@links'))}",
+            f"{interface} {equal}docker0",
             f"ct state {equal}{draw(pick('new', 'invalid', 'untracked', 'established,related'))}",
             "ct state { new, untracked }",
             f"ct direction {draw(pick('original', 'reply'))}",
@@ -213,8 +214,9 @@ def _rule(draw: Draw, style: Style, hook: str, later: list[str]) -> str:
 
 def _far(draw: Draw, family: Family, hook: str) -> str:
     """Something about the far address, so that rules leave a part of the space to later ones."""
-    side = {"input": "saddr", "prerouting": "saddr", "output": "daddr", "postrouting": "daddr"}
-    address = f"{_KEYWORDS[family]} {side.get(hook) or draw(pick('saddr', 'daddr'))}"
+    inward = hook in ("input", "prerouting", "forward")
+    side = draw(pick("saddr", "daddr")) if hook == "" else "saddr" if inward else "daddr"
+    address = f"{_KEYWORDS[family]} {side}"
     networks = [text for text in NETWORKS[family] if "/255." not in text]
     equal = draw(pick("", "", "!= "))
     return draw(
@@ -227,6 +229,17 @@ def _far(draw: Draw, family: Family, hook: str) -> str:
     )
 
 
+_SENT_ON = {
+    Family.IPV4: (
+        "tcp dport 25 dnat ip to 172.17.0.2:2525",
+        "dnat ip to tcp dport map { 25 : 172.17.0.2 . 25, 587 : 172.17.0.3 . 588 }",
+        "meta l4proto tcp dnat ip to ip saddr map { 8.0.0.0/7 : 172.17.0.2 }",
+    ),
+    Family.IPV6: (
+        "tcp dport 25 dnat ip6 to [fd00:17::2]:2525",
+        "dnat ip6 to tcp dport map { 25 : fd00:17::2 . 25, 587 : fd00:17::3 . 588 }",
+    ),
+}
 _REDIRECTS = (
     "tcp dport 25 redirect to :2525",
     "meta l4proto tcp redirect to :tcp dport map { 25 : 2525, 587 : 25 }",
@@ -235,6 +248,7 @@ _REDIRECTS = (
 _HOOKS = {
     "prerouting": ("raw", "mangle", "-10"),
     "input": ("filter", "security", "-10", "10"),
+    "forward": ("filter", "-10"),
     "output": ("filter", "raw", "mangle"),
     "postrouting": ("mangle", "110"),
 }
@@ -249,7 +263,7 @@ def _table(draw: Draw, style: Style, name: str) -> str:
         rules = [_rule(draw, style, "", own[at + 1 :]) for _ in range(int(draw(pick("0", "2"))))]
         text += [f"  chain {chain} {{", *rules, "  }"]
     for hook in draw(
-        pick("input", "input output", "prerouting input", "output postrouting")
+        pick("input", "input output", "prerouting input forward", "output postrouting", "forward")
     ).split():
         priority, policy = draw(pick(*_HOOKS[hook])), draw(pick("accept", "accept", "drop"))
         rules = [_rule(draw, style, hook, own) for _ in range(int(draw(pick("1", "3", "5"))))]
@@ -258,10 +272,10 @@ def _table(draw: Draw, style: Style, name: str) -> str:
     if draw(pick("", "", "", "untracked")):
         text += ["  chain untracked {", "    type filter hook prerouting priority -310;",
                  f"    {_match(draw, style, 'prerouting')} notrack", "  }"]  # fmt: skip
-    if draw(pick("", "", "", "redirected")):
+    if draw(pick("", "", "redirected")):
         text += ["  chain redirected {",
                  f"    type nat hook prerouting priority {draw(pick('-100', '-20', '-150'))};",
-                 f"    {draw(pick(*_REDIRECTS))}", "  }"]  # fmt: skip
+                 f"    {draw(pick(*_REDIRECTS, *_SENT_ON[family]))}", "  }"]  # fmt: skip
     return "\n".join([*text, "}", ""])
 
 

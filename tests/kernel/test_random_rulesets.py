@@ -15,7 +15,7 @@ from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.rig import namespace
 
-EXAMPLES = 1500 if FULL else 110
+EXAMPLES = 1500 if FULL else 80
 
 
 @st.composite

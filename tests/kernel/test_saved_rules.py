@@ -363,8 +363,7 @@ def without_a_namespace(disk: BootDisk) -> list[str]:
 
 
 UFW_RULES = """*filter
-:ufw{kind}-before-input - [0:0]
-:ufw{kind}-user-input - [0:0]
+:ufw{kind}-{name}-input - [0:0]
 {rules}
 COMMIT
 """
@@ -386,7 +385,8 @@ def test_a_ufw_whose_rules_were_flushed_comes_back(
         before = f"-A ufw{kind}-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
         user = f"-A ufw{kind}-user-input -p tcp --dport 25 -j ACCEPT" if allowed else ""
         for name, rules in (("before", before), ("after", ""), ("user", user)):
-            disk.write(f"/etc/ufw/{name}{kind}.rules", UFW_RULES.format(kind=kind, rules=rules))
+            text = UFW_RULES.format(kind=kind, name=name, rules=rules)
+            disk.write(f"/etc/ufw/{name}{kind}.rules", text)
     with namespace():
         running = read_ruleset(dumps())
         saved = look(running, disk)

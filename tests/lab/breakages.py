@@ -117,6 +117,19 @@ def answers_dropped_in(host: MailHost, internet: Internet) -> None:
     )
 
 
+@BREAKAGES.entry("established-forgotten", "port 25 let in for new connections' first packets alone")
+def established_forgotten(host: MailHost, internet: Internet) -> None:
+    host.sh(
+        "iptables -A INPUT ! -i lo -p tcp --dport 25 -m conntrack --ctstate NEW -j ACCEPT\n"
+        "iptables -A INPUT ! -i lo -p tcp --dport 25 -j DROP"
+    )
+
+
+@BREAKAGES.entry("tcp-53-blocked", "the host may ask its resolver by UDP alone")
+def tcp_53_blocked(host: MailHost, internet: Internet) -> None:
+    host.sh("iptables -A OUTPUT -p tcp --dport 53 -j REJECT")
+
+
 @BREAKAGES.entry("redirect-to-nowhere", "port 25 redirected to 2525, where nobody listens")
 def redirect_to_nowhere(host: MailHost, internet: Internet) -> None:
     host.sh(

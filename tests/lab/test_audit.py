@@ -29,13 +29,14 @@ ALL_INBOUND = frozenset({25, 465, 587, 143, 993})
 class Expected:
     """Which rules must fail and which must be unknown, and no others.
 
-    ``closed`` are the ports that the Internet must find closed, to show that the break is real;
-    ``says`` are words that the administrator must read.
+    ``closed`` are the ports that the Internet must find closed, ``silent`` those that greet nobody,
+    to show that the break is real; ``says`` are words that the administrator must read.
     """
 
     fail: frozenset[str]
     unknown: frozenset[str] = frozenset()
     closed: frozenset[tuple[str, int]] = frozenset()
+    silent: frozenset[tuple[str, int]] = frozenset()
     says: tuple[str, ...] = ()
 
 
@@ -73,6 +74,7 @@ NO_MTA_SETTINGS = frozenset(
 INBOUND = "firewall-inbound-blocked"
 OUTBOUND = "firewall-outbound-blocked"
 NOT_PERSISTENT = "firewall-not-persistent"
+DNS_BLOCKED = "firewall-dns-blocked"
 EXPECTED: dict[str, Expected] = {
     "blocked-25": fails(
         INBOUND,
@@ -96,13 +98,24 @@ EXPECTED: dict[str, Expected] = {
     "out-25-drop": fails(OUTBOUND, unknown=UNGREETED),
     "answers-dropped-out": fails(
         INBOUND,
+        DNS_BLOCKED,
         "firewall-client-port-blocked",
         closed=closed(*ALL_INBOUND),
         says=("because the answers are stopped by the policy of OUTPUT",),
     ),
     "answers-dropped-in": fails(
         OUTBOUND,
+        DNS_BLOCKED,
         says=("because the answers are stopped by the policy of INPUT",),
+    ),
+    "established-forgotten": fails(
+        INBOUND,
+        silent=closed(25),
+        says=("because all but the first packets are stopped by rule 2 of INPUT",),
+    ),
+    "tcp-53-blocked": fails(
+        DNS_BLOCKED,
+        says=("tcp/53 out over IPv4 to the resolver", "rule 1 of OUTPUT"),
     ),
     "redirect-to-nowhere": fails(
         "firewall-redirect-dead-end",
@@ -217,6 +230,8 @@ def test_each_break_is_found_and_nothing_else(name: str) -> None:
             assert words in words_of(audit)
         for address, port in expected.closed:
             assert lab.internet.knock(address, port, timeout=0.7) is not State.OPEN
+        for address, port in expected.silent:
+            assert not lab.internet.connect(address, port, timeout=2.0).banner
 
 
 @pytest.mark.parametrize("name", sorted(BAD_DNS))

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailfix.firewall.addresses import EVERYWHERE, LINE_END, AddressSet, share_out
+from mailfix.firewall.addresses import EVERYWHERE, LINE_END, AddressSet
 
 LINE = 64
 
@@ -53,16 +53,6 @@ def test_complement(one: AddressSet) -> None:
     assert one.count() + rest.count() == LINE_END
     assert rest.complement() == one
     assert (one & EVERYWHERE) == one
-
-
-@given(sets, st.lists(sets, max_size=5))
-def test_share_out_is_first_come_first_served(space: AddressSet, claims: list[AddressSet]) -> None:
-    shares, left = share_out(space, claims)
-    taken: set[int] = set()
-    for claim, share in zip(claims, shares, strict=True):
-        assert members(share) == (members(claim) & members(space)) - taken
-        taken |= members(share)
-    assert members(left) == members(space) - taken
 
 
 @given(sets)

@@ -158,6 +158,12 @@ def test_a_script_that_only_loads_a_file_is_known(disk: BootDisk) -> None:
     assert found(disk).scripts == ()
 
 
+def test_a_script_in_nfts_own_language_is_known(disk: BootDisk) -> None:
+    text = "#!/usr/sbin/nft -f\ntable inet x { chain y { drop } }\n"
+    disk.write("/etc/network/if-pre-up.d/wall", text, mode=0o755)
+    assert loaded(disk) == ["/etc/network/if-pre-up.d/wall"]
+
+
 def test_a_script_that_loads_a_file_perhaps_is_a_doubt_besides(disk: BootDisk) -> None:
     disk.write("/etc/wall.v4", RULES)
     text = '#!/bin/sh\n[ "$IFACE" = eth0 ] || exit 0\niptables-restore < /etc/wall.v4 2>/dev/null\n'
@@ -181,7 +187,7 @@ def test_scripts_that_do_more_are_named(disk: BootDisk) -> None:
     disk.write("/etc/network/if-up.d/talks", "#!/bin/sh\n# iptables -F\necho nft\n", mode=0o755)
     disk.write("/etc/crontab", "@reboot root /usr/sbin/nft -f /root/x\n5 * * * * root nft list\n")
     disk.enable("wall.service")
-    disk.write("/etc/systemd/system/wall.service", "[Service]\nExecStart=/sbin/iptables -F\n")
+    disk.write("/etc/systemd/system/wall.service", "[Service]\nExecStart=-/sbin/iptables -F\n")
     assert set(found(disk).scripts) == {
         "/etc/network/if-pre-up.d/wall",
         "/etc/crontab",

@@ -7,13 +7,11 @@ because it is only ever intersected with sets that hold none of them.
 
 from __future__ import annotations
 
-import heapq
 import ipaddress
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 LINE_END = 1 << 128
 
@@ -69,7 +67,7 @@ class AddressSet:
     @classmethod
     def union_of(cls, sets: Iterable[AddressSet]) -> AddressSet:
         """The union of many sets, in n log n."""
-        sets = tuple(sets)
+        sets = tuple({id(each): each for each in sets}.values())
         if len(sets) == 1:
             return sets[0]
         return cls.of(interval for each in sets for interval in each.intervals())
@@ -181,61 +179,3 @@ def _in_full(text: str) -> str:
 
 EVERYWHERE = AddressSet((0, LINE_END))
 NOWHERE = AddressSet()
-
-
-def share_out(space: AddressSet, claims: list[AddressSet]) -> tuple[list[AddressSet], AddressSet]:
-    """Give each claim, in order, what of ``space`` no earlier claim took.
-
-    Returns what each got, and what is left. n log n in the number of intervals.
-    """
-    intervals = sorted(
-        (first, last, index)
-        for index, claim in enumerate(claims)
-        for first, last in claim.intervals()
-    )
-    contested: dict[int, list[tuple[int, int]]] = {}
-    uncontested: dict[int, list[tuple[int, int]]] = {}
-    for cluster in _clusters(intervals):
-        if len(cluster) == 1:
-            first, last, index = cluster[0]
-            uncontested.setdefault(index, []).append((first, last))
-        else:
-            contested |= {index: [] for *_, index in cluster if index not in contested}
-            for index, first, last in _earliest(cluster):
-                contested[index].append((first, last))
-    shares = [
-        AddressSet.of([*contested[index], *uncontested.get(index, ())]) & space
-        if index in contested
-        else claim & space
-        for index, claim in enumerate(claims)
-    ]
-    return shares, space - AddressSet.of((first, last) for first, last, _ in intervals)
-
-
-def _clusters(intervals: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
-    """Sorted intervals in groups that do not touch each other."""
-    cluster: list[tuple[int, int, int]] = []
-    end = -1
-    for interval in intervals:
-        if cluster and interval[0] > end:
-            yield cluster
-            cluster = []
-        cluster.append(interval)
-        end = max(end, interval[1])
-    if cluster:
-        yield cluster
-
-
-def _earliest(cluster: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Sweep a cluster: at each point the claim with the lowest index, as (index, first, last)."""
-    points = sorted({point for first, last, _ in cluster for point in (first, last + 1)})
-    open_claims: list[tuple[int, int]] = []
-    at = 0
-    for start, end in pairwise(points):
-        while at < len(cluster) and cluster[at][0] <= start:
-            heapq.heappush(open_claims, (cluster[at][2], cluster[at][1]))
-            at += 1
-        while open_claims and open_claims[0][1] < start:
-            heapq.heappop(open_claims)
-        if open_claims:
-            yield open_claims[0][0], start, end - 1

@@ -6,7 +6,7 @@ rule sends on to another host is routed there after prerouting and never comes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -15,7 +15,6 @@ from mailfix.firewall.outcome import Flows
 from mailfix.firewall.packet import Packet
 from mailfix.firewall.question import Direction
 from mailfix.firewall.ruleset import (
-    Backend,
     BaseChain,
     Chain,
     CopyMark,
@@ -36,7 +35,6 @@ _ARRIVING = (Hook.INGRESS, Hook.PREROUTING)
 _SENDING = (Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS)
 _IN_TRANSIT = (Hook.FORWARD, Hook.POSTROUTING, Hook.EGRESS)
 _TRACKING = (Hook.PREROUTING, Hook.OUTPUT)
-_BACKEND_ORDER = {Backend.IPTABLES_LEGACY: 0, Backend.IPTABLES_NFT: 1, Backend.NFT: 2}
 
 
 def ask(inquiry: Inquiry) -> Flows:
@@ -100,7 +98,7 @@ def _through_hook(inquiry: Inquiry, hook: Hook, flows: Flows) -> Flows:
         if turn > NAT_PRIORITIES.get(hook, turn):
             flows = flows.changed(Packet.turned_over)
         chains = list(group)
-        ambiguous = len(chains) > 1 and any(_marks(table) for table, _, _ in chains)
+        ambiguous = _of_several_tables(chains) and any(_marks(table) for table, _, _ in chains)
         for table, chain, base in chains:
             if ambiguous:
                 flows = flows.changed(_unmarked)
@@ -127,16 +125,17 @@ def _base_chains(inquiry: Inquiry, hook: Hook) -> list[tuple[Table, Chain, BaseC
         for chain in table.chains.values()
         if chain.base is not None and chain.base.hook is hook
     ]
-    return sorted(found, key=_by_turn)
+    # Of one priority the newest is asked first (net/netfilter/core.c); nft lists the oldest first.
+    return sorted(reversed(found), key=lambda each: (each[2].turn, each[2].priority))
 
 
-def _by_turn(found: tuple[Table, Chain, BaseChain]) -> tuple[int, int, int]:
-    table, _, base = found
-    return base.turn, base.priority, _BACKEND_ORDER[table.backend]
+def _of_several_tables(chains: Sequence[tuple[Table, Chain, BaseChain]]) -> bool:
+    """Of one table the order of its chains tells which is newer; of several nothing does."""
+    return len({id(table) for table, _, _ in chains}) > 1
 
 
 def _unmarked(packet: Packet) -> Packet:
-    """Which of several chains of one priority comes first depends on which was loaded last."""
+    """Which chain of one priority comes first depends on which was loaded last."""
     return replace(packet, mark=None, connection_mark=None)
 
 

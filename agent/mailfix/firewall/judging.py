@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
 from mailfix.firewall import hooks
-from mailfix.firewall.addresses import AddressSet, share_out
+from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.inquiry import Inquiry, TooMuchEffort, own_addresses
 from mailfix.firewall.internet import internet
 from mailfix.firewall.outcome import Blocking, Flows, Outcome, Place
 from mailfix.firewall.question import Question
+from mailfix.firewall.remaining import Remaining
 from mailfix.firewall.ruleset import Ruleset
 from mailfix.firewall.trace import Trace
 from mailfix.firewall.verdict import Arrival, Blocked, Undecided, Verdict
@@ -108,17 +109,24 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
     The last one is certain: a rule that only may have blocked an address has let it go on to
     the later one.
     """
-    later_first = outcome.blocks[::-1]
-    shares = [addresses for _, addresses in later_first]
-    if outcome.doubts:
-        shares, _ = share_out(blocked, shares)
-    by_rule: dict[object, list[tuple[Blocking, AddressSet]]] = {}
-    for (blocking, _), share in zip(later_first, shares, strict=True):
-        if share:
-            by_rule.setdefault(blocking.key, []).append((blocking, share))
+    by_rule: dict[object, Blocks] = {}
+    for blocking, share in _claims(outcome, blocked) if outcome.doubts else outcome.blocks:
+        by_rule.setdefault(blocking.key, []).append((blocking, share))
     whole = space.count()
     found = [_told(group, whole) for group in _with_lists(by_rule.values())]
     return tuple(sorted(found, key=lambda each: -each.share))
+
+
+def _claims(outcome: Outcome, blocked: AddressSet) -> Iterator[tuple[Blocking, AddressSet]]:
+    """What of ``blocked`` each block is the last on; thousands may be on the very same set."""
+    unclaimed = Remaining(blocked)
+    claimed: set[int] = set()
+    for blocking, addresses in reversed(outcome.blocks):
+        if id(addresses) not in claimed:
+            claimed.add(id(addresses))
+            share = unclaimed.take(addresses)
+            if share:
+                yield blocking, share
 
 
 Blocks: TypeAlias = list[tuple[Blocking, AddressSet]]
@@ -138,7 +146,7 @@ def _with_lists(by_rule: Iterable[Blocks]) -> Iterable[Blocks]:
         if len(singles) < SHORTEST_LIST:
             groups += singles
         else:
-            groups.append([each for blocks in reversed(singles) for each in blocks])
+            groups.append([each for blocks in singles for each in blocks])
     return groups
 
 
@@ -161,17 +169,20 @@ def _told(blocks: Blocks, whole: int) -> Blocked:
 
 
 def _undecided(outcome: Outcome, undecided: AddressSet, space: AddressSet) -> tuple[Undecided, ...]:
+    """One for each reason and rule; thousands of rules may doubt the very same addresses."""
     by_reason: dict[tuple[str, Place | None], list[AddressSet]] = {}
+    distinct = {id(addresses): addresses for _, _, addresses in outcome.doubts}
+    doubtful = {at: addresses & undecided for at, addresses in distinct.items()}
     for reason, place, addresses in outcome.doubts:
-        doubtful = addresses & undecided
-        if doubtful:
-            by_reason.setdefault((reason, place), []).append(doubtful)
+        if doubtful[id(addresses)]:
+            by_reason.setdefault((reason, place), []).append(doubtful[id(addresses)])
+    united = [(*doubt, AddressSet.union_of(sets)) for doubt, sets in by_reason.items()]
+    counts = {id(addresses): addresses.count() for *_, addresses in united}
     whole = space.count()
-    found = []
-    for (reason, place), sets in by_reason.items():
-        ref = None if place is None else place.ref()
-        addresses = AddressSet.union_of(sets)
-        found.append(Undecided(reason, ref, addresses, addresses.count() / whole))
+    found = [
+        Undecided(reason, place.ref() if place else None, addresses, counts[id(addresses)] / whole)
+        for reason, place, addresses in united
+    ]
     return tuple(sorted(found, key=lambda each: -each.share))
 
 

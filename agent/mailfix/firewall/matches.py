@@ -163,13 +163,16 @@ def all_of(matches: Iterable[Match]) -> Match:
     return found[0] if len(found) == 1 else AllOf(found)
 
 
+_HOLDS = Constant(True)
+
+
 def conditions(matches: Iterable[Match]) -> Iterator[Match]:
     """The single conditions that must all hold, each once, without those that always do."""
     seen: set[Match] = set()
     for match in matches:
         parts = conditions(match.matches) if isinstance(match, AllOf) else (match,)
         for part in parts:
-            if part not in seen and part != Constant(True):
+            if part not in seen and part != _HOLDS:
                 seen.add(part)
                 yield part
 

@@ -50,7 +50,7 @@ class Place:
 
     def count(self, addresses: AddressSet) -> int:
         """How many rules concern ``addresses``; a policy is one."""
-        return len(self._members(addresses)) if isinstance(self.item, Run) else 1
+        return self.item.count(addresses) if isinstance(self.item, Run) else 1
 
     def _members(self, addresses: AddressSet | None) -> Sequence[Rule | Single]:
         match self.item:

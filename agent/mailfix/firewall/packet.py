@@ -99,10 +99,12 @@ class Packet:
                 return replace(self, connection_mark=None)
             case ForgetMark():
                 return replace(self, mark=None)
-            case CopyMark(True):
-                return replace(self, connection_mark=self.mark)
-            case CopyMark():
-                return replace(self, mark=self.connection_mark)
+            case CopyMark(True, taken, replaced):
+                mark = _marked(self.connection_mark, _bits(self.mark, taken), replaced)
+                return replace(self, connection_mark=mark)
+            case CopyMark(_, replaced, taken):
+                mark = _marked(self.mark, _bits(self.connection_mark, taken), replaced)
+                return replace(self, mark=mark)
             case Untrack() if self.tracking in (Tracking.NOT_YET, Tracking.INVALID):
                 return replace(self, tracking=Tracking.UNTRACKED)
         return self
@@ -114,10 +116,14 @@ def _of_connection(step: Step) -> bool:
     )
 
 
-def _marked(mark: int | None, value: int, mask: int) -> int | None:
+def _marked(mark: int | None, value: int | None, mask: int) -> int | None:
     if mask == 0xFFFFFFFF:
         return value
-    return None if mark is None else (mark & ~mask & 0xFFFFFFFF) ^ value
+    return None if mark is None or value is None else (mark & ~mask & 0xFFFFFFFF) ^ value
+
+
+def _bits(mark: int | None, mask: int) -> int | None:
+    return None if mark is None else mark & mask
 
 
 _SIDES = {

@@ -86,19 +86,21 @@ def _save_gaps(saves: Sequence[tuple[Dump, SavedTables]], native: Sequence[NftTa
 
 
 def _merged(saves: Sequence[SavedTables], native: Sequence[NftTable]) -> list[Table]:
-    """Each table once: those of iptables-nft appear in the save and in nft's list."""
-    by_key: dict[TableKey, NftTable] = {
-        (each.table.family, each.table.name): each for each in native
+    """Each table once, in nft's order: those of iptables-nft appear in the save, too."""
+    listed: dict[TableKey, Table] = {
+        (each.table.family, each.table.name): each.table for each in native
     }
-    tables: list[Table] = []
+    twins = {(each.table.family, each.table.name): each for each in native}
+    others: list[Table] = []
     for saved in saves:
         for table in saved.tables:
-            twin = None
-            if table.backend is Backend.IPTABLES_NFT:
-                twin = by_key.pop((table.family, table.name), None)
-            joinable = twin is not None and table.name not in saved.damaged
-            tables.append(_joined(table, twin) if twin and joinable else table)
-    return tables + [each.table for each in by_key.values()]
+            key = (table.family, table.name)
+            if table.backend is not Backend.IPTABLES_NFT or key not in twins:
+                others.append(table)
+            else:
+                damaged = table.name in saved.damaged
+                listed[key] = table if damaged else _joined(table, twins[key])
+    return [*others, *listed.values()]
 
 
 def _joined(saved: Table, twin: NftTable) -> Table:
@@ -134,13 +136,13 @@ def _joined_chain(saved: Chain, listed: Chain, twin: NftTable) -> Chain:
 
 
 def _both(saved: Rule, listed: Rule) -> Rule:
-    """What both views ask: the save leaves out the first of two matches on the same port."""
-    more = tuple(
-        step
-        for step in listed.steps
-        if isinstance(step, Match) and not _unclear(step) and step not in saved.steps
-    )
-    return replace(saved, steps=more + saved.steps)
+    """What both views ask: the save muddles two matches on the same port, nft hides extensions."""
+    asked = [step for step in listed.steps if isinstance(step, Match)]
+    shown = [step for step in asked if not _unclear(step) and step not in saved.steps]
+    if shown and len(asked) == sum(not _unclear(step) for step in asked):
+        verbs = tuple(step for step in saved.steps if not isinstance(step, Match))
+        return replace(saved, steps=(*asked, *verbs))
+    return replace(saved, steps=(*shown, *saved.steps))
 
 
 def _same(one: Rule, other: Rule) -> bool:

@@ -47,6 +47,8 @@ class Remaining:
 
     def take(self, addresses: AddressSet) -> AddressSet:
         """Take ``addresses`` out; those of them that were in the set."""
+        if not addresses:
+            return addresses
         if addresses is EVERYWHERE or len(addresses.bounds) >= MANY:
             whole = self.whole()
             self._whole = whole - addresses

@@ -158,9 +158,14 @@ class ForgetMark:
 
 @dataclass(frozen=True, slots=True)
 class CopyMark:
-    """Copy the connection's mark to the packet, or with ``save`` the other way round."""
+    """Copy the connection's mark to the packet, or with ``save`` the other way round.
+
+    Only the bits of one mask are taken, and of the other replaced.
+    """
 
     save: bool
+    packet_mask: int = 0xFFFFFFFF
+    connection_mask: int = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ address are put together to one item, whose addresses are united once for all qu
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain as chained
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 SHORTEST_RUN = 8
 """Rules; fewer are quicker taken one by one."""
-LARGE_RUN = 1000
-"""Rules; so many addresses are cut out of a set at once."""
+LARGE = 2000
+"""Bounds of a set of addresses that is cut out of another one at once."""
+REMEMBERED = 4
+"""Cuts that a run remembers: the ports of one direction and family mostly make the same."""
 SMALL_IPV4 = 1 << 20
 """Addresses; a rule on more is told by itself."""
 SMALL_IPV6 = 1 << 100
@@ -37,7 +40,7 @@ _VERDICTS = (Accept, Block, Return, Jump, Goto)
 
 
 class Single:
-    """A rule on one address or small network, what else it asks, and what it does."""
+    """A rule on one address, a small network or a list, what else it asks, and what it does."""
 
     __slots__ = ("addresses", "conditions", "rule", "side", "verb")
 
@@ -64,14 +67,17 @@ class Run:
         self.side = singles[0].side
         self.conditions = singles[0].conditions
         self.verb = singles[0].verb
-        self.is_large = len(singles) >= LARGE_RUN
         self._cuts: dict[int, tuple[AddressSet, AddressSet, AddressSet]] = {}
-        self._concerned: dict[int, tuple[AddressSet, Sequence[Single]]] = {}
 
     @cached_property
     def addresses(self) -> AddressSet:
         """All their addresses together."""
         return AddressSet.union_of(each.addresses for each in self.singles)
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether it is worth while to cut all addresses at once, and to remember that."""
+        return _is_large(self.addresses)
 
     def cut(self, stream: AddressSet) -> tuple[AddressSet, AddressSet]:
         """What of ``stream`` the run takes, and what it leaves; remembered for the next port."""
@@ -79,18 +85,43 @@ class Run:
         if known is None:
             taken = stream & self.addresses
             left = stream - self.addresses if taken else stream
+            if len(self._cuts) == REMEMBERED:
+                del self._cuts[next(iter(self._cuts))]
             known = self._cuts[id(stream)] = (stream, taken, left)
         return known[1], known[2]
 
     def concerned(self, addresses: AddressSet) -> Sequence[Single]:
-        """Those on any of ``addresses``."""
-        if addresses.bounds == self.addresses.bounds:
+        """Those on any of ``addresses``, which are all among the run's."""
+        others = self._unconcerned(addresses)
+        if not others:
             return self.singles
-        known = self._concerned.get(id(addresses))
-        if known is None:
-            found = [each for each in self.singles if each.addresses & addresses]
-            known = self._concerned[id(addresses)] = (addresses, found)
-        return known[1]
+        return [each for place, each in enumerate(self.singles) if place not in others]
+
+    def count(self, addresses: AddressSet) -> int:
+        """How many are on any of ``addresses``, which are all among the run's."""
+        return len(self.singles) - len(self._unconcerned(addresses))
+
+    def _unconcerned(self, addresses: AddressSet) -> set[int]:
+        """The places of those that are on none of ``addresses``: mostly few, or all."""
+        others: set[int] = set()
+        for first, last in (self.addresses - addresses).intervals():
+            low = bisect_left(self._starts, (first, 0))
+            high = bisect_left(self._starts, (last + 1, 0))
+            others |= {
+                place
+                for _, place in self._starts[low:high]
+                if not self.singles[place].addresses & addresses
+            }
+        return others
+
+    @cached_property
+    def _starts(self) -> list[tuple[int, int]]:
+        """Where each one's intervals begin, and its place."""
+        return sorted(
+            (start, place)
+            for place, each in enumerate(self.singles)
+            for start in each.addresses.bounds[::2]
+        )
 
 
 Item: TypeAlias = Rule | Single | Run
@@ -106,7 +137,7 @@ class Segments:
     def met(self, view: View, asked: frozenset[int]) -> Sequence[Item]:
         """The items in order for packets to or from the ports that are ``asked`` about."""
         if len(self._rules) < FEW:
-            return self._rules
+            return self._in_order
         ports = asked if view.port in asked else frozenset({view.port})
         key = (view.server_side, ports)
         if key not in self._met:
@@ -114,6 +145,10 @@ class Segments:
             places = self._places(view.server_side, ports)
             self._met[key] = tuple(_put_together(singles[place] for place in places))
         return self._met[key]
+
+    @cached_property
+    def _in_order(self) -> Sequence[Item]:
+        return tuple(_item(each) for each in self._singles)
 
     @cached_property
     def _singles(self) -> Sequence[Rule | Single]:
@@ -156,11 +191,9 @@ def _few_ports(steps: tuple[Step, ...], side: Side) -> set[int] | None:
 
 
 def _put_together(items: Iterable[Rule | Single]) -> Iterator[Item]:
-    for side, stretch in groupby(
-        items, lambda each: each.side if isinstance(each, Single) else None
-    ):
+    for side, stretch in groupby(items, _side_of_few):
         if side is None:
-            yield from stretch
+            yield from map(_item, stretch)
         else:
             yield from _runs([each for each in stretch if isinstance(each, Single)])
 
@@ -181,7 +214,18 @@ def _runs(stretch: list[Single]) -> Iterator[Item]:
         else:
             yield Run([stretch[place] for place in places])
     for place in sorted(staying):
-        yield stretch[place]
+        yield _item(stretch[place])
+
+
+def _side_of_few(item: Rule | Single) -> Side | None:
+    """The side of a few addresses, None for what must keep its place."""
+    few = isinstance(item, Single) and _is_few(item.addresses)
+    return item.side if few and isinstance(item, Single) else None
+
+
+def _item(each: Rule | Single) -> Item:
+    """A rule on thousands of addresses is as good as a run of rules."""
+    return Run([each]) if isinstance(each, Single) and _is_large(each.addresses) else each
 
 
 def _has_ports(single: Single) -> bool:
@@ -233,14 +277,20 @@ def _with_singles(rules: Iterable[Rule]) -> Iterator[Rule | Single]:
 
 
 def _is_single(steps: tuple[Step, ...]) -> bool:
-    """Whether the steps are a small set of addresses, other matches, and one verdict."""
+    """Whether the steps are few or listed addresses, other matches, and one verdict."""
     if len(steps) < 2 or not isinstance(steps[0], Address) or steps[0].of_connection:
         return False
     if not isinstance(steps[-1], _VERDICTS):
         return False
-    return _is_small(steps[0].addresses) and all(isinstance(each, Match) for each in steps[1:-1])
+    if not all(isinstance(each, Match) for each in steps[1:-1]):
+        return False
+    return _is_few(steps[0].addresses) or _is_large(steps[0].addresses)
 
 
-def _is_small(addresses: AddressSet) -> bool:
+def _is_large(addresses: AddressSet) -> bool:
+    return len(addresses.bounds) >= LARGE
+
+
+def _is_few(addresses: AddressSet) -> bool:
     size = addresses.count()
     return size < SMALL_IPV4 or (addresses.bounds[0] >= 1 << 32 and size < SMALL_IPV6)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from mailfix.firewall.addresses import AddressSet
-from mailfix.firewall.inquiry import Inquiry
+from mailfix.firewall.inquiry import Inquiry, TooMuchEffort
 from mailfix.firewall.matches import ALWAYS, NEVER, Decision, Match, Tracking, both, within
 from mailfix.firewall.outcome import Blocking, Flows, Place
 from mailfix.firewall.packet import Packet, View
@@ -43,6 +43,8 @@ from mailfix.firewall.trace import Deed
 
 MAX_DEPTH = 64
 """Chains called from chains; nft allows 16."""
+MAX_STREAMS = 256
+"""Conditions that the packets in one chain are told apart by."""
 _LOOPBACK = 127 << 24, 128 << 24
 
 _CHANGES = (SetMark, ForgetMark, CopyMark, Untrack)
@@ -132,6 +134,9 @@ class Walk:
             if visit.joining:
                 self._join(visit)
                 streams = list(visit.streams.values())
+                if len(streams) > MAX_STREAMS:
+                    raise TooMuchEffort
+            if len(streams) > 1:
                 self._inquiry.spend(len(streams))
         for stream in streams:
             visit.returned.add(stream.packet, stream.remaining.whole())

@@ -41,6 +41,8 @@ from mailfix.firewall.verdict import Blocked
 
 MAX_CALLERS = 6
 """Callers of the blocker's chain in which an insertion is tried."""
+MAX_NETWORKS = 4
+"""Networks that an insertion names one by one."""
 _TRACKING_HOOKS = (Hook.PREROUTING, Hook.OUTPUT)
 _CONNTRACK_PRIORITY = -200
 _TRANSIT_HOOKS = frozenset({Hook.INGRESS, Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING})
@@ -103,7 +105,8 @@ class Site:
         """Raises Drifted where the ruleset has no such rule."""
         place = ChainRef.of(fault.rule)
         table, chain = place.find(ruleset)
-        rule = None if fault.rule.position is None else rule_at(ruleset, fault.rule)
+        first = fault.every_rule()[0]
+        rule = None if first.position is None else rule_at(ruleset, first)
         calls = Calls.of(table)
         return cls(ruleset, question, originals, fault, place, chain, rule, calls, habits)
 
@@ -111,10 +114,12 @@ class Site:
         """The packets asked about, as they may look in the blocker's chain."""
         asked = self.question
         answer = self.fault.answer
-        plain = Traffic(asked.family, asked.protocol, asked.port, answer, self._tracked())
+        later, tracked = self.fault.later, self._tracked()
+        incoming = asked.direction is Direction.IN
+        plain = Traffic(asked.family, asked.protocol, asked.port, answer, later, tracked, incoming)
         for one in (plain, *self._redirected(plain)):
             yield one
-            if answer and one.tracked and self.habits.untracks:
+            if one.established and (later or self.habits.untracks):
                 yield replace(one, tracked=False)
             if self.in_transit():
                 yield replace(one, own=True)
@@ -152,6 +157,7 @@ def proposals(site: Site) -> Iterator[Proposal]:
     if site.rule is not None and site.fault.rules == 1:
         yield from _changes_of_blocker(site, site.rule)
     yield from _insertions(site)
+    yield from _insertions_for_networks(site)
     if site.rule is not None and site.fault.rules == 1:
         blocker = site.originals.spelled(site.place, site.rule)
         plain = next(site.traffic())
@@ -255,6 +261,28 @@ def _insertions(site: Site) -> Iterator[Proposal]:
         for verdict in verdicts:
             for traffic in site.traffic():
                 yield from inserted(site, place, at, traffic, verdict)
+
+
+def _insertions_for_networks(site: Site) -> Iterator[Proposal]:
+    """An accept before the blocker for the large networks of its set, which keeps its bans."""
+    if site.rule is None:
+        return
+    blocker = site.originals.spelled(site.place, site.rule)
+    plain = next(site.traffic())
+    for removal in removals(site.ruleset, site.place, blocker, plain, site.originals):
+        networks = removal.networks()
+        if removal.keeps_bans and len(networks) <= MAX_NETWORKS:
+            at = site.rule.position
+            rules = [_last(site, replace(plain, far=network), at) for network in networks]
+            edits = tuple(insertion(site.place, at, each) for each in rules)
+            texts = " and ".join(each.rule.text for each in rules)
+            summary = f"insert before {_called(site.fault.rule)}: {texts}"
+            yield Proposal(Kind.INSERT, edits, summary)
+
+
+def _last(site: Site, traffic: Traffic, position: int) -> Spelled:
+    rules = new_rules(site.originals, site.place, site.chain, position, traffic, "accept")
+    return list(rules)[-1]
 
 
 def _spots(site: Site) -> Iterator[tuple[ChainRef, int]]:

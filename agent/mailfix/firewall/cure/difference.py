@@ -22,7 +22,7 @@ from mailfix.firewall.judging import judge
 from mailfix.firewall.matches import Match
 from mailfix.firewall.protocols import HIGHEST_PORT, PROTOCOLS
 from mailfix.firewall.question import Direction, Question
-from mailfix.firewall.ruleset import Rule, Ruleset
+from mailfix.firewall.ruleset import Hook, Rule, Ruleset
 from mailfix.firewall.verdict import Verdict
 from mailfix.model import Family
 
@@ -30,6 +30,9 @@ MAX_JUDGED = 512
 """Kinds of packets that are judged for one edit; of the others nothing is known."""
 MAX_CHANGES = 32
 """Changes after which it no longer matters how many there are."""
+
+FEW = 1000
+"""Addresses that are counted rather than told as a share."""
 
 _WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite")
 _ANY_OTHER = "gre"
@@ -71,8 +74,14 @@ class Change:
         user = "" if self.user is None else f" for user {self.user}"
         return (
             f"{self.effect} {what} {self.direction} over {self.family.label}{user} "
-            f"for {percent(self.share)} of all addresses"
+            f"for {self._whom()}"
         )
+
+    def _whom(self) -> str:
+        count = self.addresses.count()
+        if count < FEW:
+            return "1 address" if count == 1 else f"{count} addresses"
+        return f"{percent(self.share)} of all addresses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +232,13 @@ class Comparison:
         for kind in self._kinds(matches, named):
             for low, high in _coarse(kind, named, self._special_ports()):
                 one = replace(kind, port=low)
-                if any(
-                    may_see(place, rule, hooks[place], one, self.habits) for place, rule in seen
-                ):
+                if any(self._may_see(place, rule, hooks[place], one) for place, rule in seen):
                     for ports in fine.within(low, high):
                         yield replace(kind, port=ports[0]), ports
+
+    def _may_see(self, place: ChainRef, rule: Rule, hooks: Iterable[Hook], one: Question) -> bool:
+        with_answer = not self._is_asked_from_behind(one)
+        return may_see(place, rule, hooks, one, self.habits, with_answer=with_answer)
 
     def _special_ports(self) -> Iterable[int]:
         return {*self.habits.redirects, *(each.port for each in self.asked)}

@@ -6,6 +6,7 @@ ones later rules still ban.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from mailfix.firewall.cure.candidates import Site
@@ -29,10 +30,9 @@ def unblocked(ruleset: Ruleset, question: Question, originals: Originals) -> Rul
         faults = judge(ruleset, question).faults
         if not faults:
             break
-        try:
-            ruleset = _without(Site.of(ruleset, question, originals, faults[0], habits))
-        except Drifted:
-            break
+        for fault in faults:
+            with suppress(Drifted):
+                ruleset = _without(Site.of(ruleset, question, originals, fault, habits))
     return ruleset
 
 
@@ -44,7 +44,7 @@ def _without(site: Site) -> Ruleset:
     for removal in removals(site.ruleset, site.place, blocker, traffic, site.originals):
         if removal.keeps_bans:
             return removal.edit.applied(site.ruleset)
-    return _with_chain(site.ruleset, site.place, _passing(site.chain, site.rule, site.fault))
+    return _with_chain(site.ruleset, site.place, _passing(site.chain, site.fault))
 
 
 def _accepting(chain: Chain) -> Chain:
@@ -52,13 +52,13 @@ def _accepting(chain: Chain) -> Chain:
     return replace(chain, base=base)
 
 
-def _passing(chain: Chain, rule: Rule, fault: Blocked) -> Chain:
-    """The rule, or the row of like rules that it begins, lets packets go on."""
-    first = rule.position - 1
-    row = chain.rules[first : first + fault.rules]
-    harmless = tuple(replace(each, steps=_harmless(each)) for each in row)
-    rules = (*chain.rules[:first], *harmless, *chain.rules[first + fault.rules :])
-    return replace(chain, rules=rules)
+def _passing(chain: Chain, fault: Blocked) -> Chain:
+    """The rule, or all of a list, let packets go on."""
+    rules = list(chain.rules)
+    for ref in fault.every_rule():
+        at = (ref.position or 0) - 1
+        rules[at] = replace(rules[at], steps=_harmless(rules[at]))
+    return replace(chain, rules=tuple(rules))
 
 
 def _harmless(rule: Rule) -> tuple[Step, ...]:

@@ -25,16 +25,17 @@ Option = list[str]
 
 
 def letting_through(traffic: Traffic, target: str) -> str:
-    """A rule for just this traffic, as iptables-save would show it, from ``-p`` on."""
+    """A rule for just this traffic, as iptables-save would show it behind the chain."""
     side = "--sport" if traffic.answer else "--dport"
-    words = [f"-p {traffic.protocol} -m {traffic.protocol} {side} {traffic.port}"]
+    far = f"{'-s' if traffic.far_is_source else '-d'} {traffic.far} " if traffic.far else ""
+    words = [f"{far}-p {traffic.protocol} -m {traffic.protocol} {side} {traffic.port}"]
     if traffic.answer and not traffic.tracked and traffic.protocol == "tcp":
         words.append(f"! {_FIRST_PACKET}")
     if traffic.own and traffic.asked is None:
         words.append(f"-m addrtype --{'src' if traffic.answer else 'dst'}-type LOCAL")
     if traffic.uid is not None:
         words.append(f"-m owner --uid-owner {traffic.uid}")
-    if traffic.answer and traffic.tracked:
+    if traffic.established:
         words.append("-m conntrack --ctstate ESTABLISHED")
     elif traffic.asked is not None:
         state = "--ctstate DNAT " if traffic.own else ""

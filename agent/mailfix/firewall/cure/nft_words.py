@@ -30,6 +30,11 @@ def of_family(family: Family) -> Json:
 def letting_through(traffic: Traffic, verdict: str, *, with_family: bool) -> Json:
     """A rule for just this traffic; ``with_family`` where the table sees both."""
     expressions = [of_family(traffic.family)] if with_family else []
+    if traffic.far:
+        header = "ip6" if traffic.family is Family.IPV6 else "ip"
+        field = "saddr" if traffic.far_is_source else "daddr"
+        address = {"payload": {"protocol": header, "field": field}}
+        expressions.append(_match(address, json.loads(traffic.far)))
     expressions.append(_match(_port_field(traffic), traffic.port))
     if traffic.answer and not traffic.tracked and traffic.protocol == "tcp":
         flags = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["syn", "ack"]]}
@@ -39,7 +44,7 @@ def letting_through(traffic: Traffic, verdict: str, *, with_family: bool) -> Jso
         expressions.append(_match({"fib": {"result": "type", "flags": [flag]}}, "local"))
     if traffic.uid is not None:
         expressions.append(_match({"meta": {"key": "skuid"}}, traffic.uid))
-    if traffic.answer and traffic.tracked:
+    if traffic.established:
         expressions.append(_match({"ct": {"key": "state"}}, "established", "in"))
     elif traffic.asked is not None:
         if traffic.own:

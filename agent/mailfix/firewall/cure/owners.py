@@ -158,7 +158,8 @@ def _appended(site: Site, chains: Sequence[ChainRef], *, with_family: bool = Fal
         end = len(chain.find(site.ruleset)[1].rules) + 1
         if chain.backend is Backend.NFT:
             traffic = Traffic(asked.family, asked.protocol, asked.port)
-            body = nft_words.letting_through(traffic, "accept", with_family=with_family)
+            of_family = with_family and chain.family is None
+            body = nft_words.letting_through(traffic, "accept", with_family=of_family)
             rule = site.originals.native_rule(chain, body)
         else:
             port = f"-p {asked.protocol} -m {asked.protocol} --dport {asked.port}"
@@ -210,11 +211,10 @@ def _port_in_zone(site: Site, zone: str, chains: Sequence[ChainRef]) -> Iterator
     rich = (
         f'rule family="{asked.family}" port port="{asked.port}" protocol="{asked.protocol}" accept'
     )
-    native = site.place.backend is Backend.NFT
-    own = [each for each in chains if native or _is_asked(site, each)]
+    own = [each for each in chains if each.family in (None, asked.family)]
     for option, value, edits in (
         ("port", f"{asked.port}/{asked.protocol}", _appended(site, chains)),
-        ("rich-rule", rich, _appended(site, own, with_family=native)),
+        ("rich-rule", rich, _appended(site, own, with_family=True)),
     ):
         adding, removing = f"--add-{option}={value}", f"--remove-{option}={value}"
         commands = _permanent_and_now(zone, adding)

@@ -10,7 +10,7 @@ from mailfix.firewall.cure.candidates import Kind, OwnersWay, Proposal, Site, pr
 from mailfix.firewall.cure.classes import Habits
 from mailfix.firewall.cure.commands import Command, commands
 from mailfix.firewall.cure.difference import Comparison, Difference, percent
-from mailfix.firewall.cure.edits import Drifted, Edit, applied, inverted
+from mailfix.firewall.cure.edits import ChainRef, Drifted, Edit, applied, inverted
 from mailfix.firewall.cure.ideal import unblocked
 from mailfix.firewall.cure.originals import Originals
 from mailfix.firewall.cure.owners import owner_of, owners_proposals
@@ -161,7 +161,7 @@ class _Planning:
     def _step(self, ruleset: Ruleset, faults: Sequence[Blocked]) -> Candidate | None:
         """The best candidate against the first of the blocks that has one."""
         comparison = Comparison(ruleset, self.ideal, self.asked, self.habits)
-        for fault in faults:
+        for fault in _as_packets_meet_them(faults):
             found = self._candidates(ruleset, fault, comparison)
             if found:
                 if not self.plan:
@@ -221,6 +221,17 @@ class _Planning:
         return ""
 
 
+def _as_packets_meet_them(faults: Sequence[Blocked]) -> list[Blocked]:
+    """The chains by what they block; within each its rules in order, the policy last."""
+    rank = {ChainRef.of(each.rule): at for at, each in reversed(list(enumerate(faults)))}
+
+    def place(fault: Blocked) -> tuple[int, bool, int]:
+        position = fault.every_rule()[0].position
+        return rank[ChainRef.of(fault.rule)], position is None, position or 0
+
+    return sorted(faults, key=place)
+
+
 def _candidate(fault: Blocked, proposal: Proposal, difference: Difference) -> Candidate:
     return Candidate(
         fault, proposal.kind, proposal.edits, proposal.summary, difference, proposal.owner
@@ -245,7 +256,7 @@ def _cures(proposal: Proposal, fault: Blocked, difference: Difference) -> bool:
 
 def _is_same(one: Blocked, other: Blocked) -> bool:
     first, second = one.rule, other.rule
-    return one.answer is other.answer and (
+    return (one.answer, one.later) == (other.answer, other.later) and (
         (first.backend, first.family, first.table, first.chain, first.text)
         == (second.backend, second.family, second.table, second.chain, second.text)
     )

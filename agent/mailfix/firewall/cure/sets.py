@@ -28,6 +28,17 @@ class Removal:
     set_name: str
     keeps_bans: bool = False
 
+    def networks(self) -> list[str]:
+        """What is taken, as a rule of the same backend names it."""
+        if self.edit.where.backend is Backend.IPSET:
+            return [each.split(" ")[0] for each in self.edit.gone]
+        return [json.dumps(plain(json.loads(each))) for each in self.edit.gone]
+
+
+def plain(listed: Json) -> Json:
+    """An element of nft without its timeout, counter and comment."""
+    return listed["elem"]["val"] if isinstance(listed, dict) and "elem" in listed else listed
+
 
 def removals(
     ruleset: Ruleset, chain: ChainRef, blocker: Spelled, traffic: Traffic, originals: Originals
@@ -83,9 +94,8 @@ def _other_ports(elements: Sequence[Json], traffic: Traffic, *, is_map: bool) ->
 
 
 def _is_broad(listed: Json, family: Family) -> bool:
-    value = listed["elem"]["val"] if isinstance(listed, dict) and "elem" in listed else listed
     try:
-        return _share(address_set([value]), family) >= BAN_SHARE
+        return _share(address_set([plain(listed)]), family) >= BAN_SHARE
     except (ValueError, KeyError, TypeError):
         return False
 

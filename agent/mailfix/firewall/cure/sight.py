@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 
 from mailfix.firewall.cure.classes import Habits
@@ -36,12 +37,20 @@ _ARRIVING = frozenset({Hook.INGRESS, Hook.PREROUTING, Hook.INPUT})
 _SENDING = frozenset({Hook.OUTPUT, Hook.POSTROUTING, Hook.EGRESS})
 _IN_TRANSIT = frozenset({Hook.INGRESS, Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING})
 _ONE_INTERFACE = frozenset({Hook.INGRESS, Hook.PREROUTING, Hook.INPUT, Hook.OUTPUT})
+_LEGS = ((False, False), (True, False), (False, True))
+"""The first packet, its answer, and what follows, by Packet's ``answer`` and ``later``."""
 _CERTAIN = (Constant, FamilyIs, Protocol, Ports, OriginalPort, TcpFlags, Owner, Answering)
 _TRACKED = (State, Tracked)
 
 
 def may_see(
-    place: ChainRef, rule: Rule, hooks: Iterable[Hook], question: Question, habits: Habits
+    place: ChainRef,
+    rule: Rule,
+    hooks: Iterable[Hook],
+    question: Question,
+    habits: Habits,
+    *,
+    with_answer: bool,
 ) -> bool:
     """Whether one of the question's packets may come to the rule and meet all that is certain.
 
@@ -53,6 +62,7 @@ def may_see(
         _may_meet(rule, View(question, packet, hook), hook)
         for hook in hooks
         for packet in _packets(question, hook, habits)
+        if with_answer or not (packet.answer or packet.later)
     )
 
 
@@ -71,15 +81,16 @@ def _of_own_host(step: object) -> bool:
 
 
 def _packets(question: Question, hook: Hook, habits: Habits) -> Iterator[Packet]:
-    """The first packet and the answer, in the conditions in which they may come to the hook."""
+    """A connection's packets, in the conditions in which they may come to the hook."""
     incoming = question.direction is Direction.IN
-    for answer, tracking in product((False, True), Tracking):
+    for (answer, later), tracking in product(_LEGS, Tracking):
         directed = _ARRIVING if incoming is not answer else _SENDING
-        possible = tracking is not Tracking.ESTABLISHED or answer
-        if possible and (hook in directed or hook in _IN_TRANSIT):
-            yield Packet(question.port, tracking, answer=answer)
-            for port in {question.port, *habits.redirects}:
-                yield Packet(port, tracking, answer=answer, translated=True)
+        if hook in directed or hook in _IN_TRANSIT:
+            one = Packet(question.port, tracking, answer=answer, later=later)
+            if tracking is not Tracking.ESTABLISHED or answer or later:
+                yield one
+                for port in {question.port, *habits.redirects}:
+                    yield replace(one, port=port, translated=True)
 
 
 def _may_meet(rule: Rule, view: View, hook: Hook) -> bool:

@@ -13,22 +13,36 @@ PortRange: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The packets of one service: the first ones of connections, or the ``answer`` to them.
+    """The packets of one service: of connections as a whole, the ``answer``, or what is ``later``.
 
-    ``port`` is the server's as the chain sees it; where a redirect has changed it, ``asked`` is
-    the one before. ``tracked`` answers belong to a known connection. ``own`` are only those to or
-    from the host itself, or that it has sent on, never those in transit. ``uid`` is the sending
-    user, None for any.
+    The connections come in, or without ``incoming`` go out. ``port`` is the server's as the chain
+    sees it; where a redirect has changed it, ``asked`` is the one before. ``tracked`` packets
+    belong to a known connection. ``own`` are only those to or from the host itself, or that it has
+    sent on, never those in transit. ``uid`` is the sending user, None for any. ``far`` is the
+    network at the other end, as the backend writes it, "" for any.
     """
 
     family: Family
     protocol: str
     port: int
     answer: bool = False
+    later: bool = False
     tracked: bool = True
+    incoming: bool = True
     own: bool = False
     uid: int | None = None
     asked: int | None = None
+    far: str = ""
+
+    @property
+    def far_is_source(self) -> bool:
+        """Whether the packets come from the network at the other end."""
+        return self.incoming is not self.answer
+
+    @property
+    def established(self) -> bool:
+        """Whether all of these packets belong to connections that are known by then."""
+        return self.tracked and (self.answer or self.later)
 
 
 def without(ranges: Iterable[PortRange], port: int) -> Iterator[PortRange]:

@@ -294,7 +294,7 @@ def _helper(option: Option) -> Match:
     """Of connections that another one has announced, which those for mail are not."""
     if option.name != "--helper":
         raise _unknown_option("helper", option)
-    return AllOf((Tracked(), Constant(option.negated)))
+    return Constant(option.negated)
 
 
 def _cgroup(options: Sequence[Option]) -> Match:

@@ -126,10 +126,12 @@ def _connmark(options: dict[str, Option]) -> Verb:
     saving = "--save-mark" in options
     if not saving and "--restore-mark" not in options:
         return _mark(options, connection=True)
-    masks = [each for name, each in options.items() if name in ("--nfmask", "--ctmask", "--mask")]
-    if all(number(each.value) == FULL_MASK for each in masks):
-        return CopyMark(save=saving)
-    return ForgetMark(connection=saving)
+    of_both = options.get("--mask")
+    of_packet, of_connection = (
+        number(each.value) if each else FULL_MASK
+        for each in (options.get("--nfmask", of_both), options.get("--ctmask", of_both))
+    )
+    return CopyMark(saving, of_packet, of_connection)
 
 
 def _connection_tracking(options: dict[str, Option]) -> Verb | None:

@@ -14,7 +14,6 @@ from mailfix.firewall.matches import (
     FamilyIs,
     Match,
     Not,
-    Tracked,
     Undecidable,
     all_of,
     conditions,
@@ -382,8 +381,7 @@ def _mangle(body: Mapping[str, Json]) -> list[Step]:
         return [Uncertain("zones of connection tracking are not followed (ct zone)")]
     if what.get("key") != "mark" or kind not in ("meta", "ct"):
         return []
-    verb = _mark(value, kind == "ct")
-    return [Tracked(), verb] if verb == CopyMark(save=False) else [verb]
+    return [_mark(value, kind == "ct")]
 
 
 def _mark(value: Json, connection: bool) -> Verb:
@@ -395,6 +393,10 @@ def _mark(value: Json, connection: bool) -> Verb:
     if value == other:
         return CopyMark(save=connection)
     match value:
+        case {"&": [mark, int(taken)]} if mark == other and connection:
+            return CopyMark(save=True, packet_mask=taken)
+        case {"&": [mark, int(taken)]} if mark == other:
+            return CopyMark(save=False, connection_mask=taken)
         case {"|": [{"&": [mark, int(kept)]}, int(bits)]} if mark == own:
             return SetMark(bits, (~kept & FULL_MASK) | bits, connection)
         case {"|": [mark, int(bits)]} if mark == own:

@@ -17,22 +17,21 @@ from mailfix.probes.boot.services import starts_at_boot
 MAX_FILES = 200
 MAX_TEXT = 256 * 1024
 MAX_LINE = 2000
-FOLDERS = (
+SCRIPT_FOLDERS = (
     "/etc/network/if-pre-up.d",
     "/etc/network/if-up.d",
-    "/etc/network/interfaces.d",
     "/etc/NetworkManager/dispatcher.d",
     "/etc/networkd-dispatcher/routable.d",
-    "/etc/cron.d",
 )
-FILES = (
+SCRIPT_FILES = ("/etc/rc.local", "/etc/rc.d/rc.local")
+TEXT_FOLDERS = ("/etc/network/interfaces.d", "/etc/cron.d")
+TEXT_FILES = (
     "/etc/network/interfaces",
-    "/etc/rc.local",
-    "/etc/rc.d/rc.local",
     "/etc/crontab",
     "/var/spool/cron/crontabs/root",
     "/var/spool/cron/root",
 )
+CRON = ("/etc/cron", "/var/spool/cron")
 OWN_UNITS = "/etc/systemd/system"
 OF_KNOWN_SERVICES = frozenset(
     f"{name}.service"
@@ -43,13 +42,15 @@ OTHER_FIREWALLS = (
     *("apf", "psa-firewall", "hestia-iptables", "imunify360", "bitninja", "foomuuri", "awall"),
 )
 """Services that make rules from settings of their own, which are not read."""
-_TOOL = re.compile(r"(?<![\w./-])(?:/\S{0,60}/)?(?:ip6?tables(?:-\w+)*|nft|ipset)(?=\s+\S)")
+_START = r"(?:(?<![\w./-])|(?<==[-@:+!]))(?:/\S{0,60}/)?"
+_TOOL = re.compile(_START + r"(?:ip6?tables(?:-\w+)*|nft|ipset)(?=\s+\S)")
 _FILE = r"(/[^\s;&|<>\"'()]{1,500})"
 _END = r"\s*(?:$|[;&|)]|\d?>)"
 _RESTORES = re.compile(
     rf"(?<![\w.-])(ip(6?)tables(?:-legacy|-nft)?-restore)\s+(?:<\s*)?{_FILE}{_END}"
 )
 _LOADS = re.compile(rf"(?<![\w.-])nft\s+(?:-f|--file)\s+{_FILE}{_END}")
+_OF_NFT = re.compile(r"#!\s*/\S{0,60}\bnft\s+(?:-\w+\s+)*-f")
 _CONDITION = re.compile(r"\b(?:if|case|while|for|test)\b|\[|\|\||&&|\bexit\s+[1-9]")
 
 
@@ -68,6 +69,9 @@ def find(host: Host, root: str = "") -> Scripts:
     for path in _paths(host, root):
         text = read_text(root + path, MAX_TEXT)
         if not isinstance(text, Known) or not text.value:
+            continue
+        if _OF_NFT.match(text.value):
+            loads.append(nft.load(host, path, path, root))
             continue
         lines = list(_lines(path, text.value))
         with_tools = [line for line in lines if _TOOL.search(line)]
@@ -94,15 +98,22 @@ def _load(host: Host, script: str, line: str, root: str) -> Load | None:
 
 
 def _paths(host: Host, root: str) -> Iterator[str]:
-    yield from (path for path in FILES if _may_run(root + path))
-    for folder in FOLDERS:
-        for name in _names(host, root + folder):
-            if _may_run(f"{root}{folder}/{name}"):
-                yield f"{folder}/{name}"
-    for name in _names(host, root + OWN_UNITS):
+    """Scripts count where they may be run, other files where they are."""
+    scripts = (*SCRIPT_FILES, *_within(host, root, SCRIPT_FOLDERS))
+    yield from (path for path in scripts if os.access(root + path, os.X_OK))
+    yield from (*TEXT_FILES, *_within(host, root, TEXT_FOLDERS))
+    for path in _within(host, root, (OWN_UNITS,)):
+        name = path.rpartition("/")[2]
         own = name.endswith(".service") and name not in OF_KNOWN_SERVICES
-        if own and os.path.isfile(f"{root}{OWN_UNITS}/{name}") and starts_at_boot(name, root):
-            yield f"{OWN_UNITS}/{name}"
+        if own and starts_at_boot(name, root):
+            yield path
+
+
+def _within(host: Host, root: str, folders: tuple[str, ...]) -> Iterator[str]:
+    for folder in folders:
+        for name in _names(host, root + folder):
+            if os.path.isfile(f"{root}{folder}/{name}"):
+                yield f"{folder}/{name}"
 
 
 def _names(host: Host, folder: str) -> tuple[str, ...]:
@@ -110,16 +121,9 @@ def _names(host: Host, folder: str) -> tuple[str, ...]:
     return names.value[:MAX_FILES] if isinstance(names, Known) else ()
 
 
-def _may_run(path: str) -> bool:
-    """Whether it is a script that may be run, or a file that is read whatever its mode."""
-    is_script = path.rpartition("/")[0].endswith((".d", "rc.d")) or path.endswith("rc.local")
-    read_only = "/cron" in path or "/interfaces" in path
-    return os.path.isfile(path) and (read_only or not is_script or os.access(path, os.X_OK))
-
-
 def _lines(path: str, text: str) -> Iterator[str]:
     """The lines that a boot runs, without comments."""
-    at_boot_only = "cron" in path
+    at_boot_only = path.startswith(CRON)
     for raw in text.split("\n"):
         line = raw[:MAX_LINE].partition("#")[0].strip()
         if line and (line.startswith("@reboot") or not at_boot_only):

@@ -154,7 +154,7 @@ def _looks(
     loads: Sequence[Load],
 ) -> Iterator[tuple[Backend, Family | None, scratch.Command]]:
     """The commands that list what was loaded, as for the running rules."""
-    backends = {each.family and (_backend(each.program), each.family) for each in loads}
+    backends = {(_backend(each.program), each.family) for each in loads if each.family}
     nft = find_program("nft")
     if nft and any(each.family is None for each in loads):
         command = scratch.Command((nft, "-j", "list", "ruleset"))
