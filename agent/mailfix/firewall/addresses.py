@@ -85,6 +85,8 @@ class AddressSet:
 
     def count(self) -> int:
         """How many addresses the set holds."""
+        if len(self.bounds) == 2:
+            return self.bounds[1] - self.bounds[0]
         return sum(self.bounds[1::2]) - sum(self.bounds[::2])
 
     def share_of(self, space: AddressSet) -> float:

@@ -99,6 +99,26 @@ Span: TypeAlias = tuple[int, int]
 """The first and the last of a range of numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Enlisted(Match):
+    """A look by ``key`` into a set that packets on their way put themselves into."""
+
+    name: str
+    key: str
+    match: Match
+
+    def decide(self, view: View) -> Decision:
+        packet = view.packet
+        own = [(done, answer) for done, answer in packet.enlisted if done.name == self.name]
+        if not own:
+            return view.decide(self.match)
+        if any(done.leaves for done, _ in own) or (self.key, packet.answer) not in [
+            (done.key, answer) for done, answer in own
+        ]:
+            return undecided("an earlier rule has changed the set for this packet")
+        return ALWAYS
+
+
 class Side(StrEnum):
     SOURCE = "source"
     DESTINATION = "destination"
@@ -399,7 +419,13 @@ class Mark(Match):
         return decided(mark & self.mask == self.value)
 
 
-_NO_OWNER = "whose socket an answer belongs to is not known"
+_NO_OWNER = "whose socket the packet belongs to is not known"
+
+
+def _owner_is_unknown(view: View) -> bool:
+    """Answers have a socket, and so has what comes in after them (tcp_v4_early_demux())."""
+    incoming = view.question.direction is Direction.IN
+    return view.packet.answer or (view.packet.later and incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +435,7 @@ class LocallySent(Match):
     def decide(self, view: View) -> Decision:
         if view.packet.onward:
             return NEVER
-        if view.packet.answer:
+        if _owner_is_unknown(view):
             return undecided(_NO_OWNER)
         return decided(view.question.direction is Direction.OUT)
 
@@ -422,7 +448,7 @@ class Owner(Match):
     group: bool = False
 
     def decide(self, view: View) -> Decision:
-        if view.packet.answer:
+        if _owner_is_unknown(view):
             return undecided(_NO_OWNER)
         if view.question.direction is Direction.IN:
             return NEVER

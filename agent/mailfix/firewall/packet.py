@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mailfix.firewall.matches import ALWAYS, Decision, Match, Side, Tracking, both
 from mailfix.firewall.protocols import PROTOCOLS
 from mailfix.firewall.question import Direction, Question
-from mailfix.firewall.ruleset import CopyMark, ForgetMark, Hook, SetMark, Step, Untrack
+from mailfix.firewall.ruleset import CopyMark, Enlist, ForgetMark, Hook, SetMark, Step, Untrack
 from mailfix.model import Family
 
 SYN, ACK = 0x02, 0x10
@@ -23,7 +23,8 @@ class Packet:
     host's. ``answer`` is the second packet of the connection, SYN and ACK, ``later`` the third,
     an ACK, which all that follow are like; with ``orphaned`` nobody has tracked the first, with
     ``forgotten`` nobody has tracked the answer. ``turned``: the hook that it is on has translated
-    it by what is known of its connection.
+    it by what is known of its connection. ``enlisted`` are the sets that packets of the connection
+    have put themselves into, each with whether that was an answer.
     """
 
     port: int
@@ -38,6 +39,7 @@ class Packet:
     orphaned: bool = False
     forgotten: bool = False
     turned: bool = False
+    enlisted: frozenset[tuple[Enlist, bool]] = frozenset()
 
     def answered(self) -> Packet:
         """The answer to this packet as it sets out, when it has arrived in this condition."""
@@ -86,7 +88,7 @@ class Packet:
         return replace(self, turned=turned) if self.translated else self
 
     def changed(self, step: Step) -> Packet:
-        """The packet after a step that sets a mark or exempts it from tracking."""
+        """The packet after a step that marks it, enlists it or exempts it from tracking."""
         if _of_connection(step) and not self.tracking.has_connection:
             return self
         match step:
@@ -105,6 +107,8 @@ class Packet:
             case CopyMark(_, replaced, taken):
                 mark = _marked(self.mark, _bits(self.connection_mark, taken), replaced)
                 return replace(self, mark=mark)
+            case Enlist():
+                return replace(self, enlisted=self.enlisted | {(step, self.answer)})
             case Untrack() if self.tracking in (Tracking.NOT_YET, Tracking.INVALID):
                 return replace(self, tracking=Tracking.UNTRACKED)
         return self

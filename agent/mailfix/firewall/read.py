@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,7 +53,7 @@ def _read(texts: Sequence[Dump]) -> Ruleset:
     for dump in texts:
         if dump.backend is Backend.IPSET:
             sets |= read_ipsets(dump.text)
-    modules = Modules(partial(set_match, sets))
+    modules = Modules(partial(set_match, sets), _changing(texts))
     saves = [(dump, read_save(dump, modules)) for dump in texts if dump.backend in _SAVED]
     native: list[NftTable] = []
     gaps: list[Gap] = []
@@ -65,6 +66,13 @@ def _read(texts: Sequence[Dump]) -> Ruleset:
     return Ruleset(tuple(_merged([save for _, save in saves], native)), tuple(gaps))
 
 
+def _changing(texts: Sequence[Dump]) -> frozenset[str]:
+    """The names of the ipsets that rules put packets into."""
+    found = (_CHANGING.findall(dump.text) for dump in texts if dump.backend in _SAVED)
+    return frozenset(name for names in found for name in names)
+
+
+_CHANGING = re.compile(r"--(?:add|del)-set (\S+)")
 _SAVED = (Backend.IPTABLES_LEGACY, Backend.IPTABLES_NFT)
 
 

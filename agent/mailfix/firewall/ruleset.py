@@ -174,6 +174,18 @@ class Untrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Enlist:
+    """The packet puts itself into a set, or with ``leaves`` out of it.
+
+    ``key`` says what of the packet, in words that a look into the set compares with its own.
+    """
+
+    name: str
+    key: str
+    leaves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A verdict map: the verdict of the first branch whose match holds; none: go on."""
 
@@ -194,6 +206,7 @@ Verb: TypeAlias = (
     | ForgetMark
     | CopyMark
     | Untrack
+    | Enlist
 )
 Step: TypeAlias = Match | Verb | Choice
 

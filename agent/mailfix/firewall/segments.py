@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain as chained
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.matches import Address, Match, Ports, Side
@@ -68,6 +68,7 @@ class Run:
         self.conditions = singles[0].conditions
         self.verb = singles[0].verb
         self._cuts: dict[int, tuple[AddressSet, AddressSet, AddressSet]] = {}
+        self._others: dict[int, tuple[AddressSet, set[int]]] = {}
 
     @cached_property
     def addresses(self) -> AddressSet:
@@ -85,8 +86,7 @@ class Run:
         if known is None:
             taken = stream & self.addresses
             left = stream - self.addresses if taken else stream
-            if len(self._cuts) == REMEMBERED:
-                del self._cuts[next(iter(self._cuts))]
+            _make_room(self._cuts)
             known = self._cuts[id(stream)] = (stream, taken, left)
         return known[1], known[2]
 
@@ -102,7 +102,14 @@ class Run:
         return len(self.singles) - len(self._unconcerned(addresses))
 
     def _unconcerned(self, addresses: AddressSet) -> set[int]:
-        """The places of those that are on none of ``addresses``: mostly few, or all."""
+        """The places of those that are on none of ``addresses``."""
+        known = self._others.get(id(addresses))
+        if known is None:
+            _make_room(self._others)
+            known = self._others[id(addresses)] = (addresses, self._found_apart_from(addresses))
+        return known[1]
+
+    def _found_apart_from(self, addresses: AddressSet) -> set[int]:
         others: set[int] = set()
         for first, last in (self.addresses - addresses).intervals():
             low = bisect_left(self._starts, (first, 0))
@@ -124,6 +131,11 @@ class Run:
         )
 
 
+def _make_room(remembered: dict[int, Any]) -> None:
+    if len(remembered) == REMEMBERED:
+        del remembered[next(iter(remembered))]
+
+
 Item: TypeAlias = Rule | Single | Run
 
 
@@ -133,6 +145,7 @@ class Segments:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._met: dict[tuple[Side, frozenset[int]], Sequence[Item]] = {}
+        self._together: dict[tuple[int, ...], Sequence[Item]] = {}
 
     def met(self, view: View, asked: frozenset[int]) -> Sequence[Item]:
         """The items in order for packets to or from the ports that are ``asked`` about."""
@@ -141,10 +154,15 @@ class Segments:
         ports = asked if view.port in asked else frozenset({view.port})
         key = (view.server_side, ports)
         if key not in self._met:
-            singles = self._singles
-            places = self._places(view.server_side, ports)
-            self._met[key] = tuple(_put_together(singles[place] for place in places))
+            self._met[key] = self._put_together(self._places(view.server_side, ports))
         return self._met[key]
+
+    def _put_together(self, places: tuple[int, ...]) -> Sequence[Item]:
+        """The same for questions and answers where no rule tells them apart."""
+        if places not in self._together:
+            chosen = (self._singles[place] for place in places)
+            self._together[places] = tuple(_put_together(chosen))
+        return self._together[places]
 
     @cached_property
     def _in_order(self) -> Sequence[Item]:
@@ -154,7 +172,7 @@ class Segments:
     def _singles(self) -> Sequence[Rule | Single]:
         return tuple(_with_singles(self._rules))
 
-    def _places(self, side: Side, ports: frozenset[int]) -> Sequence[int]:
+    def _places(self, side: Side, ports: frozenset[int]) -> tuple[int, ...]:
         always, by_port = self._by_port[side]
         places = chained(always, *(by_port.get(port, ()) for port in ports))
         return tuple(dict.fromkeys(sorted(places)))

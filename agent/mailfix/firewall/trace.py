@@ -22,6 +22,7 @@ class Deed(StrEnum):
     GOTO = "goto"
     MARK = "mark"
     UNTRACK = "untrack"
+    ENLIST = "enlist"
     REDIRECT = "redirect"
     FORWARD = "forward"
     TRANSLATE = "translate"

@@ -23,6 +23,7 @@ from mailfix.firewall.ruleset import (
     Choice,
     CopyMark,
     Elsewhere,
+    Enlist,
     ForgetMark,
     Goto,
     Hook,
@@ -47,7 +48,8 @@ MAX_STREAMS = 256
 """Conditions that the packets in one chain are told apart by."""
 _LOOPBACK = 127 << 24, 128 << 24
 
-_CHANGES = (SetMark, ForgetMark, CopyMark, Untrack)
+_CHANGES = (SetMark, ForgetMark, CopyMark, Untrack, Enlist)
+_DEEDS = {Untrack: Deed.UNTRACK, Enlist: Deed.ENLIST}
 Call: TypeAlias = Jump | Goto
 
 
@@ -275,9 +277,15 @@ class Walk:
             return
         port = packet.port if port is None else port
         self._outcome.redirects.append((place, port, hit))
-        self._accepted.add(replace(packet, port=port, translated=True), hit)
+        sent = replace(packet, port=port, translated=True, target=self._own_address())
+        self._accepted.add(sent, hit)
         deed = Deed.TRANSLATE if self._hook is Hook.POSTROUTING else Deed.REDIRECT
         self._note(visit.depth, place, deed, f"port {port}", hit)
+
+    def _own_address(self) -> int | None:
+        """Where a redirected packet arrives, which is known where there is one address only."""
+        own = self._inquiry.own_addresses
+        return next(iter(own)) if len(own) == 1 and self._hook is Hook.PREROUTING else None
 
     def _send_on(
         self, visit: ChainVisit, packet: Packet, place: Place, verb: SendOn, hit: AddressSet
@@ -394,7 +402,7 @@ class Walk:
             return
         if not decision.decided:
             self._doubt(visit, item, decision.reason, hit - decision.certain)
-        deed = Deed.UNTRACK if isinstance(steps[0], Untrack) else Deed.MARK
+        deed = _DEEDS.get(type(steps[0]), Deed.MARK)
         self._note(visit.depth, self._place(visit, item), deed, "", hit)
         stream.remaining.take(decision.certain)
         branch = Stream(self._inquiry.view(self._hook, changed), hit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from mailfix.firewall.cure.edits import (
@@ -61,9 +61,17 @@ def commands(edits: Iterable[Edit], ruleset: Ruleset) -> tuple[Command, ...]:
     told: list[_Told] = []
     for edit in edits:
         told.append(_told(edit, ruleset))
-        ruleset = edit.applied(ruleset)
+        ruleset = _without_handle(edit).applied(ruleset)
     grouped = groupby(told, key=lambda each: each.tool)
     return tuple(_command(tool, list(group)) for tool, group in grouped)
+
+
+def _without_handle(edit: Edit) -> Edit:
+    """What nft will make of it: a rule that is made again gets a handle that nobody knows yet."""
+    if isinstance(edit, ElementEdit) or edit.new is None:
+        return edit
+    new = replace(edit.new, rule=replace(edit.new.rule, handle=None))
+    return replace(edit, new=new)
 
 
 def _told(edit: Edit, ruleset: Ruleset) -> _Told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from mailfix.firewall.cure.candidates import Kind, OwnersWay, Proposal, Site, proposals
@@ -16,7 +16,7 @@ from mailfix.firewall.cure.originals import Originals
 from mailfix.firewall.cure.owners import owner_of, owners_proposals
 from mailfix.firewall.judging import judge
 from mailfix.firewall.question import Question
-from mailfix.firewall.ruleset import Dump, RuleRef, Ruleset
+from mailfix.firewall.ruleset import Dump, Rule, RuleRef, Ruleset
 from mailfix.firewall.verdict import Blocked
 
 MAX_STEPS = 8
@@ -203,7 +203,7 @@ class _Planning:
         if len(self.plan) > 1:
             comparison = Comparison(self.original, self.ideal, self.asked, self.habits)
             difference = comparison.of(edits)
-        why_not = why_not or _objection(self.plan, difference) or self._not_to_be_told(edits)
+        why_not = self._not_to_be_told(edits) or why_not or _objection(self.plan, difference)
         return Cure(
             self.question,
             tuple(self.plan),
@@ -216,9 +216,26 @@ class _Planning:
     def _not_to_be_told(self, edits: Sequence[Edit]) -> str:
         try:
             commands(edits, self.original)
+            commands(inverted(edits), _read_again(applied(self.original, edits)))
         except Drifted as problem:
             return f"the tools cannot be told to do it: {problem}"
         return ""
+
+
+def _read_again(ruleset: Ruleset) -> Ruleset:
+    """As it will be read after the edits: with a handle for every rule, if not with that one."""
+    tables = []
+    for table in ruleset.tables:
+        chains = {
+            name: replace(chain, rules=tuple(map(_with_handle, chain.rules)))
+            for name, chain in table.chains.items()
+        }
+        tables.append(replace(table, chains=chains))
+    return replace(ruleset, tables=tuple(tables))
+
+
+def _with_handle(rule: Rule) -> Rule:
+    return rule if rule.handle is not None else replace(rule, handle=rule.position)
 
 
 def _as_packets_meet_them(faults: Sequence[Blocked]) -> list[Blocked]:

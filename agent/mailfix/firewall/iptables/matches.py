@@ -20,6 +20,7 @@ from mailfix.firewall.matches import (
     AnyOf,
     Chosen,
     Constant,
+    Enlisted,
     Interface,
     LocallySent,
     Mark,
@@ -385,9 +386,13 @@ _MODULES: Mapping[str, Reader] = {
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    """All match extensions; ``read_set`` knows the sets that ``-m set`` looks up."""
+    """All match extensions; ``read_set`` knows the sets that ``-m set`` looks up.
+
+    ``changing`` are the names of those that rules put packets into.
+    """
 
     read_set: SetReader
+    changing: frozenset[str] = frozenset()
 
     def read(self, module: str, options: Sequence[Option]) -> Match:
         """What the extension asks with these options.
@@ -414,6 +419,8 @@ class Modules:
                 name, directions = option.values
                 sides = [_SET_SIDES[each] for each in directions.split(",")]
                 found = self.read_set(name, sides, "--return-nomatch" in names)
+                if name in self.changing:
+                    found = Enlisted(f"ipset {name}", directions, found)
                 matches.append(unless(option.negated, found))
         return AllOf(tuple(matches))
 

@@ -12,6 +12,7 @@ from mailfix.firewall.ruleset import (
     Block,
     CopyMark,
     Elsewhere,
+    Enlist,
     ForgetMark,
     Return,
     SendOn,
@@ -89,7 +90,7 @@ def read_target(name: str, options: Sequence[Option]) -> Verb | None:
         case "HMARK":
             return ForgetMark()
         case "SET":
-            return ForgetMark() if "--map-mark" in by_name else None
+            return _enlist(by_name)
         case "CT":
             return _connection_tracking(by_name)
         case "DNAT":
@@ -97,6 +98,16 @@ def read_target(name: str, options: Sequence[Option]) -> Verb | None:
         case "REDIRECT":
             return _redirect(by_name)
     return Uncertain(f"the target {name!r} is not understood")
+
+
+def _enlist(options: dict[str, Option]) -> Verb | None:
+    if "--map-mark" in options:
+        return ForgetMark()
+    for name, leaves in (("--add-set", False), ("--del-set", True)):
+        if name in options:
+            named, directions = options[name].values
+            return Enlist(f"ipset {named}", directions, leaves)
+    return None
 
 
 def _masked(option: Option) -> tuple[int, int]:

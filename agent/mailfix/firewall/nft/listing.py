@@ -61,6 +61,7 @@ class _OpenTable:
 
     family: str
     name: str
+    changing: frozenset[str]
     sets: dict[str, NamedSet] = field(default_factory=dict)
     bases: dict[str, BaseChain | None] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
@@ -70,15 +71,17 @@ class _OpenTable:
 
     def __post_init__(self) -> None:
         family = _FAMILIES.get(self.family)
-        self.scope = Scope(self.sets, None if family is None else family is Family.IPV6)
+        ipv6 = None if family is None else family is Family.IPV6
+        self.scope = Scope(self.sets, ipv6, f"{self.family} {self.name}", self.changing)
 
 
 def read_nft(text: str) -> tuple[tuple[NftTable, ...], tuple[Gap, ...]]:
     """The tables that may concern mail, and what of the text cannot be followed. Never raises."""
     tables: dict[tuple[str, str], _OpenTable] = {}
+    changing = frozenset(_CHANGING.findall(text))
     try:
         for entry, start, end in _entries(text):
-            _add(tables, entry, partial(_text_of_rule, text, start, end))
+            _add(tables, entry, changing, partial(_text_of_rule, text, start, end))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         return (), (Gap(Backend.NFT, None, f"nft's list cannot be read: {problem}"),)
     read = tuple(_closed(table) for table in tables.values() if table.family in _FAMILIES)
@@ -119,6 +122,8 @@ def _no_number(text: str) -> None:
 
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
 _OPENING = re.compile(r'\s*\{\s*"nftables"\s*:\s*\[\s*')
+_CHANGING = re.compile(r'"(?:set|map)":\s*"@([^"\\]+)"')
+"""The set that a statement puts packets into; where a match looks into one, it is on its right."""
 _COMMA = re.compile(r"\s*,\s*")
 _CLOSING = re.compile(r"\s*\]\s*\}\s*\Z")
 
@@ -130,13 +135,18 @@ def _text_of_rule(text: str, start: int, end: int) -> str:
         return "..."
 
 
-def _add(tables: dict[tuple[str, str], _OpenTable], entry: Json, text: Callable[[], str]) -> None:
+def _add(
+    tables: dict[tuple[str, str], _OpenTable],
+    entry: Json,
+    changing: frozenset[str],
+    text: Callable[[], str],
+) -> None:
     ((kind, body),) = entry.items()
     if kind == "rule":
         _add_rule(tables[body["family"], body["table"]], body, text)
     elif kind == "table":
         key = (_kept(str, body, "family"), _kept(str, body, "name"))
-        _once(tables, key, _OpenTable(*key))
+        _once(tables, key, _OpenTable(*key, changing))
     elif kind == "chain":
         table = tables[body["family"], body["table"]]
         _once(table.bases, _kept(str, body, "name"), _base(body))

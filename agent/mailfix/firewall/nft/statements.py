@@ -11,6 +11,7 @@ from mailfix.firewall.iptables.targets import read_target
 from mailfix.firewall.matches import (
     AllOf,
     Constant,
+    Enlisted,
     FamilyIs,
     Match,
     Not,
@@ -34,6 +35,7 @@ from mailfix.firewall.ruleset import (
     Choice,
     CopyMark,
     Elsewhere,
+    Enlist,
     ForgetMark,
     Goto,
     Jump,
@@ -60,11 +62,14 @@ class NamedSet:
 class Scope:
     """A table's sets, the matches already made from them, and whose packets it sees.
 
-    ``ipv6`` is None for a table that sees both families.
+    ``ipv6`` is None for a table that sees both families. ``changing`` are the names of sets that
+    rules put packets into.
     """
 
     sets: Mapping[str, NamedSet]
     ipv6: bool | None = None
+    table: str = ""
+    changing: frozenset[str] = frozenset()
     made: dict[tuple[str, str], Match] = field(default_factory=dict)
 
 
@@ -127,6 +132,8 @@ def _steps(expression: Json, scope: Scope) -> list[Step]:
         return [_verdict_map(body, scope)]
     if kind in _TRANSLATIONS:
         return [*_needs(body, scope), *_translation(kind, body, scope)]
+    if kind in ("set", "map") and "op" in body:
+        return [*_needs(body, scope), *_update(body, scope)]
     return [*_needs(body, scope), *_deed(kind, body)]
 
 
@@ -191,7 +198,8 @@ def _match(body: Mapping[str, Json], scope: Scope) -> tuple[Match, ...]:
         return _masked(left["&"], right, operator)
     if isinstance(left, dict) and "concat" in left:
         key = _Key.of(left)
-        return (*key.requires, _signed(operator, _listed(key, right, scope)))
+        found = _as_it_changes(_listed(key, right, scope), left, right, scope)
+        return (*key.requires, _signed(operator, found))
     chosen = selector(left)
     if operator in _COMPARISONS:
         return (*chosen.requires, _compared(chosen, operator, right))
@@ -215,19 +223,26 @@ def _in_set(chosen: Selector, left: Json, operator: str, name: str, scope: Scope
     key = (f"{operator}{name}", str(left))
     found = scope.made.get(key)
     if found is None:
-        found = scope.made[key] = _among(chosen, operator, name, scope)
+        found = scope.made[key] = _among(chosen, operator, name, scope, left)
     return found
 
 
-def _among(chosen: Selector, operator: str, right: Json, scope: Scope) -> Match:
+def _among(chosen: Selector, operator: str, right: Json, scope: Scope, left: Json = None) -> Match:
     values, conditional = _values(right, scope)
     if chosen.any_bit is not None and operator in ("in", "!"):
         bits = chosen.any_bit(values)
         return Not(bits) if operator == "!" else bits
-    match = chosen.holds(values)
+    match = _as_it_changes(chosen.holds(values), left, right, scope)
     if conditional:
         match = AllOf((match, _DEPENDS_ON_ELEMENT))
     return _signed(operator, match)
+
+
+def _as_it_changes(match: Match, left: Json, right: Json, scope: Scope) -> Match:
+    """What a set holds, and what it will hold when earlier rules have put the packet into it."""
+    if isinstance(right, str) and right[1:] in scope.changing:
+        return Enlisted(f"{scope.table} {right[1:]}", str(left), match)
+    return match
 
 
 def _values(right: Json, scope: Scope) -> tuple[Values, bool]:
@@ -346,7 +361,9 @@ def _verdict_map(body: Mapping[str, Json], scope: Scope) -> Choice:
     others = [_verdict(verdict) for value, verdict in held if value == EVERY]
     if others:
         branches.append((Not(one_of(match for match, _ in branches)), others[0]))
-    needs = (*key.requires, _DEPENDS_ON_ELEMENT) if named.conditional else key.requires
+    changing = isinstance(data, str) and data[1:] in scope.changing
+    depends = named.conditional or changing
+    needs = (*key.requires, _DEPENDS_ON_ELEMENT) if depends else key.requires
     return Choice(
         tuple((all_of((*needs, match)), verb) for match, verb in branches if verb is not None)
     )
@@ -410,11 +427,13 @@ def _mark(value: Json, connection: bool) -> Verb:
     return ForgetMark(connection)
 
 
-def _update(body: Mapping[str, Json]) -> list[Step]:
+def _update(body: Mapping[str, Json], scope: Scope) -> list[Step]:
     """``add @set { ... limit ... }`` goes on only where the limit holds."""
+    name, leaves = f"{scope.table} {body['set'][1:]}", body["op"] == "delete"
+    steps: list[Step] = [Enlist(name, str(_plain(body["elem"])), leaves)]
     if any(condition in each for each in body.get("stmt", ()) for condition in _CONDITIONS):
-        return [Undecidable("it depends on earlier packets from the same address")]
-    return []
+        steps.append(Undecidable("it depends on earlier packets from the same address"))
+    return steps
 
 
 _REJECTED: Mapping[str, Match] = {
@@ -504,8 +523,6 @@ _READERS: Mapping[str, Callable[[Json], list[Step]]] = {
     # It goes on only with connections of which both sides have been heard (nft_flow_offload.c).
     "flow": lambda body: [Constant(False)],
     "mangle": _mangle,
-    "set": _update,
-    "map": _update,
     "reject": _reject,
     "xt": _xt,
 }
