@@ -21,7 +21,7 @@ from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.shared import SharedRuleset, shared_rulesets
 
-EXAMPLES = 300 if FULL else 8
+EXAMPLES = 300 if FULL else 4
 
 
 @pytest.fixture(scope="module")

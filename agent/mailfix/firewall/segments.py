@@ -8,10 +8,9 @@ address are put together to one item, whose addresses are united once for all qu
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain as chained
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,7 +31,7 @@ SMALL_IPV4 = 1 << 20
 """Addresses; a rule on more is told by itself."""
 SMALL_IPV6 = 1 << 100
 FEW = 64
-"""Ports of a rule that is found by them; rules of a chain that is not worth cutting up."""
+"""Rules of a chain that is not worth cutting up."""
 
 
 Verdict: TypeAlias = Accept | Block | Return | Jump | Goto
@@ -136,6 +135,7 @@ def _make_room(remembered: dict[int, Any]) -> None:
         del remembered[next(iter(remembered))]
 
 
+Ranges: TypeAlias = tuple[tuple[int, int], ...]
 Item: TypeAlias = Rule | Single | Run
 
 
@@ -173,38 +173,33 @@ class Segments:
         return tuple(_with_singles(self._rules))
 
     def _places(self, side: Side, ports: frozenset[int]) -> tuple[int, ...]:
-        always, by_port = self._by_port[side]
-        places = chained(always, *(by_port.get(port, ()) for port in ports))
-        return tuple(dict.fromkeys(sorted(places)))
+        asked = sorted(ports)
+        return tuple(
+            place
+            for place, ranges in enumerate(self._ranges[side])
+            if ranges is None or any(_between(asked, *each) for each in ranges)
+        )
 
     @cached_property
-    def _by_port(self) -> dict[Side, tuple[list[int], dict[int, list[int]]]]:
-        return {side: _indexed(self._singles, side) for side in Side}
+    def _ranges(self) -> dict[Side, Sequence[Ranges | None]]:
+        """The ports on each side that each rule is on; None: any."""
+        steps = [
+            each.conditions if isinstance(each, Single) else each.steps for each in self._singles
+        ]
+        return {side: [_ports_on(side, each) for each in steps] for side in Side}
 
 
-def _indexed(items: Iterable[Rule | Single], side: Side) -> tuple[list[int], dict[int, list[int]]]:
-    """The places of rules on any port, and of those on a few ports by port."""
-    always: list[int] = []
-    by_port: dict[int, list[int]] = {}
-    for place, item in enumerate(items):
-        ports = _few_ports(item.conditions if isinstance(item, Single) else item.steps, side)
-        if ports is None:
-            always.append(place)
-        else:
-            for port in ports:
-                by_port.setdefault(port, []).append(place)
-    return always, by_port
+def _between(asked: Sequence[int], low: int, high: int) -> bool:
+    """Whether any of the sorted ports is in a range, both ends included."""
+    return bisect_left(asked, low) < bisect_right(asked, high)
 
 
-def _few_ports(steps: tuple[Step, ...], side: Side) -> set[int] | None:
-    """The only ports on ``side`` that a rule can concern; None where they are not few."""
+def _ports_on(side: Side, steps: tuple[Step, ...]) -> Ranges | None:
     for step in steps:
         if not isinstance(step, Match):
             return None
         if isinstance(step, Ports) and step.side is side:
-            if sum(high - low + 1 for low, high in step.ranges) > FEW:
-                return None
-            return {port for low, high in step.ranges for port in range(low, high + 1)}
+            return step.ranges
     return None
 
 
