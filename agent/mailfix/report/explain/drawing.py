@@ -83,7 +83,7 @@ class Drawing:
 
     def _base_chain(self, passage: Passage) -> str:
         chain = self.style.bold(name(passage.chain))
-        policy = escape(passage.policy).upper()
+        policy = name(passage.policy).upper()
         told = f"{chain} of {_table(passage)}, priority {passage.priority}, policy {policy}"
         share = passage.entered.share_of(self.space)
         if self.everyone and share <= 1 - SOME:

@@ -11,6 +11,7 @@ from mailfix.report.escape import clip, escape
 from mailfix.report.explain.course import sent_away
 from mailfix.report.explain.explanation import SOME, Answer, Asked, Way
 
+MAX_NAME = 60
 MAX_RULE = 400
 MAX_REASON = 200
 MAX_CAUSES = 2
@@ -170,9 +171,13 @@ def socket(asked: Asked, way: Way, port: int) -> str:
 def _listening(found: Sequence[Listener]) -> str:
     """The sockets of each process together: a server may have opened hundreds."""
     first = found[0]
-    addresses = ", ".join(dict.fromkeys(escape(each.address) for each in found[:4]))
+    addresses = ", ".join(dict.fromkeys(clip(escape(each.address), MAX_NAME) for each in found[:4]))
     more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-    process = f"{escape(first.process)} (pid {first.pid})" if first.process else "a process"
+    process = (
+        f"{clip(escape(first.process), MAX_NAME)} (pid {first.pid})"
+        if first.process
+        else "a process"
+    )
     return f"{process} listens at {addresses}{more}"
 
 

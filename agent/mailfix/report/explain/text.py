@@ -17,7 +17,6 @@ from mailfix.report.explain.sentence import sentence, socket
 from mailfix.report.style import Style
 
 MAX_STEP = 600
-MAX_NAME = 60
 _COLOURS = {
     Answer.OPEN: "green",
     Answer.BLOCKED: "red",
@@ -79,19 +78,15 @@ def _way(asked: Asked, way: Way, journey: Journey, style: Style, width: int) -> 
 def _heading(asked: Asked, way: Way, journey: Journey) -> str:
     question = journey.verdict.question
     far, near = asked.far or "the Internet", question.local_address
-    interface = _short(question.interface) or "an interface not known"
+    interface = name(question.interface) or "an interface not known"
     if asked.direction is Direction.IN:
         return f"{way.family.label}: new connections from {far} to {near}, in through {interface}"
     sender = ""
     if isinstance(way.sender, Known):
-        sender = f" as {_short(way.sender.value.name)} (uid {way.sender.value.uid})"
+        sender = f" as {name(way.sender.value.name)} (uid {way.sender.value.uid})"
     if isinstance(way.sender, Unknown):
         sender = f" as a user not known ({clip(escape(way.sender.reason), MAX_STEP)})"
     return f"{way.family.label}: new connections to {far} from {near}{sender}, out by {interface}"
-
-
-def _short(name: str) -> str:
-    return clip(escape(name), MAX_NAME)
 
 
 def _arrival(asked: Asked, way: Way, journey: Journey) -> Iterator[str]:
