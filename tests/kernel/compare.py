@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+import pytest
 
 from mailfix.firewall import (
     AddressSet,
@@ -76,6 +79,14 @@ class Tally:
 
 def _mean(shares: Sequence[float]) -> float:
     return sum(shares) / len(shares) if shares else 0.0
+
+
+_TALLIES = pytest.StashKey[dict[str, Tally]]()
+
+
+def tallies(config: pytest.Config) -> dict[str, Tally]:
+    """What this process has counted so far, by the tests' module."""
+    return config.stash.setdefault(_TALLIES, defaultdict(Tally))
 
 
 MAX_REFUSED_LINES = 12

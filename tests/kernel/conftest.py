@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kernel.compare import MOST_UNDECIDED, Tally
+from tests.kernel.compare import MOST_UNDECIDED, Tally, tallies
 from tests.kernel.rig import namespace
 
 FULL = os.environ.get("MAILFIX_FULL") == "1"
@@ -64,39 +61,6 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
     """Counts what a module compares; printed at the end, and held against MOST_UNDECIDED."""
     counted = Tally()
     yield counted
-    _tallies(request.config)[request.module.__name__].add(counted)
+    tallies(request.config)[request.module.__name__].add(counted)
     if len(counted.shares) >= ENOUGH_VERDICTS:
         assert counted.undecided < MOST_UNDECIDED, counted.line()
-
-
-_TALLIES = pytest.StashKey[dict[str, Tally]]()
-
-
-def _tallies(config: pytest.Config) -> dict[str, Tally]:
-    return config.stash.setdefault(_TALLIES, defaultdict(Tally))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist hands over what it has counted."""
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["tallies"] = {
-            name: asdict(tally) for name, tally in _tallies(session.config).items()
-        }
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    for name, counted in getattr(node, "workeroutput", {}).get("tallies", {}).items():
-        _tallies(node.config)[name].add(Tally(**counted))
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    everything = Tally()
-    for name, counted in sorted(_tallies(config).items()):
-        terminalreporter.write_line(f"{name.rpartition('.')[2]}: {counted.line()}")
-        everything.add(counted)
-    if everything.packets:
-        terminalreporter.write_line(f"held against the kernel: {everything.line()}")

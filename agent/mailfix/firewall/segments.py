@@ -110,6 +110,8 @@ class Run:
 
     def _found_apart_from(self, addresses: AddressSet) -> set[int]:
         others: set[int] = set()
+        if len(self.singles) == 1:
+            return others
         for first, last in (self.addresses - addresses).intervals():
             low = bisect_left(self._starts, (first, 0))
             high = bisect_left(self._starts, (last + 1, 0))
