@@ -88,3 +88,13 @@ class Finding:
     evidence: tuple[str, ...] = ()
     advice: str | None = None
     fix: FixOffer | None = None
+
+
+def percent(share: float) -> str:
+    """Write a share (0 to 1) as a percentage that never rounds something to nothing or to all."""
+    number = share * 100
+    if 0 < number < 0.1:
+        return "under 0.1 %"
+    if 99.9 < number < 100:
+        return "over 99.9 %"
+    return f"{number:.1f} %".replace(".0 %", " %")

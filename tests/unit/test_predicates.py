@@ -16,8 +16,7 @@ from mailfix.facts import (
     Way,
     WayOut,
 )
-from mailfix.model import Family
-from mailfix.predicates.firewall import share
+from mailfix.model import Family, percent
 from mailfix.predicates.listening import describe, serves
 from mailfix.predicates.reverse import is_generic
 from mailfix.predicates.wayout import Closed, closed_by
@@ -75,7 +74,7 @@ def test_a_listener_is_described_by_where_and_who() -> None:
     ],
 )
 def test_a_share_is_never_rounded_to_nothing_or_to_all(part: float, written: str) -> None:
-    assert share(part) == written
+    assert percent(part) == written
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from mailfix.facts import (
     Mta,
     PortVerdict,
 )
-from mailfix.model import Family
+from mailfix.model import Family, percent
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.listening import serves
 
@@ -122,7 +122,7 @@ def _judged(verdict: PortVerdict) -> Answer:
     if faults:
         return failed(_subject(verdict), _words(verdict), evidence)
     if doubt > 1 - WHOLE:
-        reason = f"the firewall's verdict on {_port(verdict)} is undecided for {share(doubt)} of "
+        reason = f"the firewall's verdict on {_port(verdict)} is undecided for {percent(doubt)} of "
         return unknown(
             _subject(verdict), f"{reason}the Internet: {verdict.doubts[0].reason}", evidence
         )
@@ -133,12 +133,12 @@ def _blocks(faults: list[Blocker]) -> Iterator[str]:
     """Tell each blocker's share; one that blocks everything is told by the message already."""
     if len(faults) > 1 or any(each.share < WHOLE for each in faults):
         for each in faults[:MAX_TOLD]:
-            yield f"{share(each.share)} {each.action}: {each.rule}"
+            yield f"{percent(each.share)} {each.action}: {each.rule}"
 
 
 def _doubts(verdict: PortVerdict) -> Iterator[str]:
     for each in verdict.doubts[:MAX_TOLD]:
-        yield f"{share(each.share)} undecided: {each.reason}"
+        yield f"{percent(each.share)} undecided: {each.reason}"
 
 
 def _port(verdict: PortVerdict) -> str:
@@ -167,14 +167,4 @@ def _cause(fault: Blocker) -> str:
 
 
 def _of_the_internet(blocked: float) -> str:
-    return "the whole Internet" if blocked > WHOLE else f"{share(blocked)} of the Internet"
-
-
-def share(part: float) -> str:
-    """Write a share (0 to 1) as a percentage that never rounds something to nothing or all."""
-    percent = part * 100
-    if 0 < percent < 0.1:
-        return "under 0.1 %"
-    if 99.9 < percent < 100:
-        return "over 99.9 %"
-    return f"{percent:.1f} %".replace(".0 %", " %")
+    return "the whole Internet" if blocked > WHOLE else f"{percent(blocked)} of the Internet"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailfix.facts import BootFile, Flow, HostAddress, Listener, Prospect
-from mailfix.model import Family, Unknown
+from mailfix.model import Family, Unknown, percent
 from mailfix.predicates.answer import Answer, failed, passed, unknown
-from mailfix.predicates.firewall import share
 from mailfix.predicates.listening import serves
 
 WHOLE = 0.9995
@@ -31,7 +30,7 @@ def _judged(prospect: Prospect) -> Answer:
     words: dict[str, str | int] = {
         "port": _port(prospect),
         "number": prospect.port,
-        "share": "" if prospect.lost > WHOLE else f" for {share(prospect.lost)} of the Internet",
+        "share": "" if prospect.lost > WHOLE else f" for {percent(prospect.lost)} of the Internet",
         "cause": _cause(prospect),
         "opener": _opener(prospect),
     }

@@ -24,7 +24,7 @@ from mailfix.firewall.protocols import HIGHEST_PORT, PROTOCOLS
 from mailfix.firewall.question import Direction, Question
 from mailfix.firewall.ruleset import Hook, Rule, Ruleset
 from mailfix.firewall.verdict import Verdict
-from mailfix.model import Family
+from mailfix.model import Family, percent
 
 MAX_JUDGED = 512
 """Kinds of packets that are judged for one edit; of the others nothing is known."""
@@ -118,13 +118,6 @@ class Difference:
             each.share * sum(high - low + 1 for low, high in each.ports) for each in self.changes
         )
         return self.transit or self.at_least, ports + len(self.changes)
-
-
-def percent(share: float) -> str:
-    """``100 %``, ``37.5 %``; never 0 or 100 for what is only nearly so."""
-    if share in (0.0, 1.0):
-        return f"{share * 100:.0f} %"
-    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
 
 
 @dataclass(slots=True)

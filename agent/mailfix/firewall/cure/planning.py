@@ -9,7 +9,7 @@ from itertools import islice
 from mailfix.firewall.cure.candidates import Kind, OwnersWay, Proposal, Site, proposals
 from mailfix.firewall.cure.classes import Habits
 from mailfix.firewall.cure.commands import Command, commands
-from mailfix.firewall.cure.difference import Comparison, Difference, percent
+from mailfix.firewall.cure.difference import Comparison, Difference
 from mailfix.firewall.cure.edits import ChainRef, Drifted, Edit, applied, inverted
 from mailfix.firewall.cure.ideal import unblocked
 from mailfix.firewall.cure.originals import Originals
@@ -18,6 +18,7 @@ from mailfix.firewall.judging import judge
 from mailfix.firewall.question import Question
 from mailfix.firewall.ruleset import Dump, Rule, RuleRef, Ruleset
 from mailfix.firewall.verdict import Blocked
+from mailfix.model import percent
 
 MAX_STEPS = 8
 """Blockers in a row that one plan cures."""

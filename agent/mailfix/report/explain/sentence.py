@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mailfix.facts import Listener, Reach
 from mailfix.firewall import AddressSet, Blocked, Undecided, Verdict
-from mailfix.model import Known, Unknown
+from mailfix.model import Known, Unknown, percent
 from mailfix.report.escape import clip, escape
 from mailfix.report.explain.course import sent_away
 from mailfix.report.explain.explanation import SOME, Answer, Asked, Way
@@ -113,16 +113,6 @@ def doubt(undecided: Undecided) -> str:
 def of_the_internet(share: float) -> str:
     """For example ``the whole Internet`` or ``12.5 % of the Internet``."""
     return "the whole Internet" if share > 1 - SOME else f"{percent(share)} of the Internet"
-
-
-def percent(share: float) -> str:
-    """A share (0 to 1) as a percentage that never rounds something to nothing or to all."""
-    number = share * 100
-    if 0 < number < 0.1:
-        return "under 0.1 %"
-    if 99.9 < number < 100:
-        return "over 99.9 %"
-    return f"{number:.1f} %".replace(".0 %", " %")
 
 
 def amount(addresses: AddressSet, share: float) -> str:
