@@ -28,7 +28,7 @@ from .namespace import Namespace, join
 
 DEVICE = "eth0"
 BOOT_SECONDS = 60.0
-PORT_SECONDS = 15.0
+PORT_SECONDS = 45.0
 READY_PORTS = (25, 587, 143)
 ENTER_CGROUPS = 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"'
 BOOTED = frozenset({"running", "degraded"})
