@@ -90,6 +90,15 @@ class Finding:
     fix: FixOffer | None = None
 
 
+WHOLE = 0.9995
+"""A share from here on is told as all of it."""
+
+
+def of_the_internet(share: float) -> str:
+    """For example ``the whole Internet`` or ``12.5 % of the Internet``."""
+    return "the whole Internet" if share > WHOLE else f"{percent(share)} of the Internet"
+
+
 def percent(share: float) -> str:
     """Write a share (0 to 1) as a percentage that never rounds something to nothing or to all."""
     number = share * 100

@@ -25,9 +25,10 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from mailfix.firewall import Direction, Question
 from mailfix.model import Family
@@ -173,12 +174,8 @@ class Kernel:
         """
         self._install(_FIRST + _LAST.format(flags="syn") + _LAST_ON_THE_WAY)
 
-    def install_catcher_of_answers(self) -> None:
-        """As install_catcher(), but first packets are let in, and answers are caught."""
-        self._install(_FIRST + _LAST.format(flags="(syn | ack)"))
-
     def install_catcher_of_followers(self) -> None:
-        """As install_catcher_of_answers(), but what follows answers is caught, too."""
+        """As install_catcher(), but first packets are let in; later ones are caught."""
         self._install(_FIRST + _FOLLOWERS)
 
     def remove_catcher(self) -> None:
@@ -194,19 +191,13 @@ class Kernel:
 
     def survivors(self, question: Question, probes: Sequence[Probe]) -> set[int]:
         """The indexes of the probes that get through, asked of the kernel."""
-        found: set[int] = set()
-        ask = self._ask_in if question.direction is Direction.IN else self._ask_out
-        for start in range(0, len(probes), WINDOW):
-            found |= ask(question, start, probes[start : start + WINDOW])
-        return found
+        incoming = question.direction is Direction.IN
+        return _in_windows(self._ask_in if incoming else self._ask_out, question, probes)
 
     def connected(self, question: Question, probes: Sequence[Probe]) -> set[int]:
         """The indexes of the probes that get through and whose answers come back."""
-        found: set[int] = set()
-        ask = self._connect_in if question.direction is Direction.IN else self._connect_out
-        for start in range(0, len(probes), WINDOW):
-            found |= ask(question, start, probes[start : start + WINDOW])
-        return found
+        incoming = question.direction is Direction.IN
+        return _in_windows(self._connect_in if incoming else self._connect_out, question, probes)
 
     def followed(self, question: Question, probes: Sequence[Probe]) -> set[int]:
         """The indexes of the probes of which the packet after the answer gets through, too.
@@ -215,11 +206,8 @@ class Kernel:
         """
         if question.protocol != "tcp":
             return self.connected(question, probes)
-        found: set[int] = set()
-        follow = self._follow_in if question.direction is Direction.IN else self._follow_out
-        for start in range(0, len(probes), WINDOW):
-            found |= follow(question, start, probes[start : start + WINDOW])
-        return found
+        incoming = question.direction is Direction.IN
+        return _in_windows(self._follow_in if incoming else self._follow_out, question, probes)
 
     def _follow_in(self, question: Question, start: int, probes: Sequence[Probe]) -> set[int]:
         near = int_of(question.local_address)
@@ -398,6 +386,17 @@ def _tun_device(name: str) -> int:
 
 
 _QUIET_IPV6 = (("accept_ra", "0"), ("router_solicitations", "0"), ("addr_gen_mode", "1"))
+Ask: TypeAlias = Callable[[Question, int, Sequence[Probe]], set[int]]
+
+
+def _in_windows(ask: Ask, question: Question, probes: Sequence[Probe]) -> set[int]:
+    """What ``ask`` finds, asked about no more at once than the kernel's queues hold."""
+    found: set[int] = set()
+    for start in range(0, len(probes), WINDOW):
+        found |= ask(question, start, probes[start : start + WINDOW])
+    return found
+
+
 _SETUP = f"""\
 link set lo up
 addr add {LOCAL[Family.IPV4]}/32 dev {INTERFACE}

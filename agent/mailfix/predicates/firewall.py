@@ -13,11 +13,10 @@ from mailfix.facts import (
     Mta,
     PortVerdict,
 )
-from mailfix.model import Family, percent
+from mailfix.model import WHOLE, Family, of_the_internet, percent
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.listening import serves
 
-WHOLE = 0.9995
 MAX_TOLD = 10
 PLAIN_AND_TLS = {143: 993, 110: 995}
 
@@ -105,7 +104,7 @@ def _way(verdict: PortVerdict, arrival: Arrival) -> dict[str, str | int]:
     return {
         "port": verdict.port,
         "family": verdict.family.label,
-        "share": _of_the_internet(arrival.share),
+        "share": of_the_internet(arrival.share),
         "arrival": arrival.port,
         "rule": arrival.rule,
     }
@@ -151,7 +150,7 @@ def _words(verdict: PortVerdict) -> dict[str, str | int]:
     return {
         "port": verdict.port,
         "family": verdict.family.label,
-        "share": _of_the_internet(sum(each.share for each in faults)),
+        "share": of_the_internet(sum(each.share for each in faults)),
         "cause": _cause(faults[0]) if faults else "",
         "others": f" and {len(faults) - 1} more" if len(faults) > 1 else "",
         "bans": f" ({sum(each.rules for each in bans)} bans left alone)" if bans else "",
@@ -164,7 +163,3 @@ def _cause(fault: Blocker) -> str:
     if fault.later:
         return f"because all but the first packets are stopped by {fault.rule}"
     return f"by {fault.rule}"
-
-
-def _of_the_internet(blocked: float) -> str:
-    return "the whole Internet" if blocked > WHOLE else f"{percent(blocked)} of the Internet"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailfix.facts import BootFile, Flow, HostAddress, Listener, Prospect
-from mailfix.model import Family, Unknown, percent
+from mailfix.model import WHOLE, Family, Unknown, percent
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.listening import serves
-
-WHOLE = 0.9995
 
 
 def open_after_boot(

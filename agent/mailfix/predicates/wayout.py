@@ -16,9 +16,8 @@ from mailfix.facts import (
     Way,
     WayOut,
 )
-from mailfix.model import Family, Known, Unknown
+from mailfix.model import WHOLE, Family, Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
-from mailfix.predicates.firewall import WHOLE
 
 
 class Closed(StrEnum):

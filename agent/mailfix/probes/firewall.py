@@ -174,6 +174,8 @@ async def _saved(host: Host, backend: Backend, family: Family) -> Fact[Dump]:
 
 def has_tables(listing: str) -> bool:
     """Tell whether ``nft -j list ruleset`` lists any table (libnftables-json(5))."""
+    if '{"table": {' in listing:
+        return True
     try:
         entries = json.loads(listing).get("nftables", [])
     except (ValueError, AttributeError, RecursionError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mailfix.facts import Listener, Reach
 from mailfix.firewall import AddressSet, Blocked, Undecided, Verdict
-from mailfix.model import Known, Unknown, percent
+from mailfix.model import Known, Unknown, of_the_internet, percent
 from mailfix.report.escape import clip, escape
 from mailfix.report.explain.course import sent_away
 from mailfix.report.explain.explanation import SOME, Answer, Asked, Way
@@ -108,11 +108,6 @@ def doubt(undecided: Undecided) -> str:
     if undecided.rule is None:
         return reason
     return f"{reason} ({clip(escape(undecided.rule.describe()), MAX_RULE)})"
-
-
-def of_the_internet(share: float) -> str:
-    """For example ``the whole Internet`` or ``12.5 % of the Internet``."""
-    return "the whole Internet" if share > 1 - SOME else f"{percent(share)} of the Internet"
 
 
 def amount(addresses: AddressSet, share: float) -> str:
