@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,13 +39,28 @@ def settings() -> Settings:
     return parse_settings(text.value or "")
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """One audit with what it was made from."""
+
+    settings: Settings
+    facts: Facts
+    report: Report
+
+
 def run() -> Report:
     """Audit this host once."""
+    return examine().report
+
+
+def examine() -> Examination:
+    """Audit this host once, and keep the facts."""
     started, clock = datetime.now(UTC), time.monotonic()
     book, chosen = rules(), settings()
     facts = asyncio.run(_look(chosen))
     findings = audit(facts, book, chosen.ignore)
-    return Report(__version__, _name(facts), started, time.monotonic() - clock, findings)
+    report = Report(__version__, _name(facts), started, time.monotonic() - clock, findings)
+    return Examination(chosen, facts, report)
 
 
 async def _look(chosen: Settings) -> Facts:

@@ -6,12 +6,15 @@ import gc
 import os
 import sys
 from enum import StrEnum
-from typing import NoReturn, Optional
+from typing import TYPE_CHECKING, NoReturn, Optional
 
 import typer
 
 from mailfix import __version__
 from mailfix.model import Family
+
+if TYPE_CHECKING:
+    from mailfix.report.fix.undone import Undone
 
 USAGE_ERROR = 64
 PROGRAM_FAILED = 70
@@ -121,6 +124,119 @@ def explain(
     else:
         _out(text.write(explanation, colour=_colour(), width=_width()))
     raise typer.Exit(explanation.exit_code)
+
+
+@app.command(epilog="Example: mailfix fix --only firewall-inbound-blocked")
+def fix(
+    yes: bool = typer.Option(
+        False, "--yes", help="Ask nothing: do what is automatic and proven to change nothing else."
+    ),
+    only: Optional[list[str]] = typer.Option(  # noqa: UP045
+        None, help="Look at the findings of this rule alone; may be given several times."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what could be done; do nothing."),
+    no_guard: bool = typer.Option(
+        False, "--no-guard", help="Never take back by itself: for a local console alone."
+    ),
+    form: Format = typer.Option(Format.text, "--format", help="How to write the result."),
+) -> None:
+    """Repair what is wrong, as one transaction that is taken back unless it works; run it as root.
+
+    With --yes, what could lock you out is taken back unless 'mailfix confirm' comes in time.
+    Exit codes: 0 all that was chosen is applied and verified, 1 something is left.
+    """
+    from mailfix.fixer import fixing
+    from mailfix.report.fix import document, text
+
+    request = fixing.Request(tuple(only or ()), yes, dry_run, not no_guard)
+    result = fixing.run(request)
+    _out(
+        document.write(result) + "\n"
+        if form is Format.json
+        else text.write(result, colour=_colour())
+    )
+    raise typer.Exit(result.exit_code)
+
+
+@app.command(epilog="Example: mailfix confirm")
+def confirm(
+    number: Optional[int] = typer.Argument(  # noqa: UP045
+        None, min=1, help="Which transaction; without, the one that waits."
+    ),
+) -> None:
+    """Keep what a fix did under guard. Best from a new session: that shows that you can log in."""
+    from mailfix.fixer import waiting
+
+    _out(f"transaction {waiting.confirm(number)} is kept\n")
+
+
+@app.command(epilog="Example: mailfix undo 3")
+def undo(
+    number: Optional[int] = typer.Argument(  # noqa: UP045
+        None, min=1, help="Which transaction; without, the last one."
+    ),
+    yes: bool = typer.Option(False, "--yes", help="Ask nothing."),
+    force: Optional[list[str]] = typer.Option(  # noqa: UP045
+        None, help="Overwrite this file although it was changed since; may be given several times."
+    ),
+    no_guard: bool = typer.Option(
+        False, "--no-guard", help="Never take back by itself: for a local console alone."
+    ),
+    form: Format = typer.Option(Format.text, "--format", help="How to write the result."),
+) -> None:
+    """Take an earlier fix back, to the byte. What was changed since is shown, not overwritten."""
+    from mailfix.fixer import undoing
+
+    result = undoing.run(number, force=frozenset(force or ()), yes=yes, guard=not no_guard)
+    _tell_undone(result, form)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command(epilog="Example: mailfix history 3")
+def history(
+    number: Optional[int] = typer.Argument(None, min=1, help="Which one to show."),  # noqa: UP045
+    form: Format = typer.Option(Format.text, "--format", help="How to write it."),
+) -> None:
+    """List what was changed on this host, or show one transaction with its differences."""
+    from mailfix.fixer.history import entries
+    from mailfix.report.fix import history
+
+    found = entries(number)
+    if form is Format.json:
+        _out(history.document(found) + "\n")
+    elif number is None:
+        _out(history.write_list(found, colour=_colour()))
+    else:
+        _out(history.write_entry(found[0], colour=_colour()))
+
+
+@app.command(epilog="Example: mailfix recover")
+def recover(
+    force: Optional[list[str]] = typer.Option(  # noqa: UP045
+        None, help="Overwrite this file although it was changed since; may be given several times."
+    ),
+    guard: Optional[int] = typer.Option(None, hidden=True),  # noqa: UP045
+    boot: bool = typer.Option(False, hidden=True),
+    form: Format = typer.Option(Format.text, "--format", help="How to write the result."),
+) -> None:
+    """Take back what a crash left half-way, or try again where a fix is stuck."""
+    from mailfix.fixer import waiting
+
+    results = waiting.recover(guard, boot=boot, force=frozenset(force or ()))
+    for result in results:
+        _tell_undone(result, form)
+    if not results and form is Format.text:
+        _out("nothing to recover\n")
+    raise typer.Exit(max((result.exit_code for result in results), default=0))
+
+
+def _tell_undone(result: Undone, form: Format) -> None:
+    from mailfix.report.fix import undone
+
+    if form is Format.json:
+        _out(undone.document(result) + "\n")
+    else:
+        _out(undone.write(result, colour=_colour()))
 
 
 @app.command(epilog="Example: mailfix rules ptr-missing")

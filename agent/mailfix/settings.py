@@ -22,7 +22,9 @@ class Settings:
 
     ``control_hosts`` are dialled on port 443. ``public_*`` is the address that the Internet sees
     where this host is behind NAT. ``ignore`` holds rule ids, each with the part of a finding's
-    subject to which it applies. ``audit_seconds`` bounds a whole audit.
+    subject to which it applies. ``audit_seconds`` bounds a whole audit. After ``guard_seconds`` a
+    fix that could lock the administrator out is taken back unless it is confirmed. The journals of
+    the last ``keep_transactions`` are kept.
     """
 
     target_hosts: tuple[str, ...] = ("smtp.gmail.com",)
@@ -32,6 +34,8 @@ class Settings:
     public_ipv6: str | None = None
     audit_seconds: float = 9.0
     ignore: tuple[Mapping[str, str | int], ...] = ()
+    guard_seconds: int = 120
+    keep_transactions: int = 50
 
 
 def parse_settings(text: str, file: str = CONFIG_FILE) -> Settings:
@@ -83,6 +87,15 @@ def _seconds(value: Any, where: str) -> float:
     return float(value)
 
 
+def _whole(low: int, high: int) -> Callable[[Any, str], int]:
+    def read(value: Any, where: str) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise Refusal(f"{where}: expected a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
 def _ignored(value: Any, where: str) -> tuple[Mapping[str, str | int], ...]:
     if not isinstance(value, list):
         raise Refusal(f"{where}: expected a list of entries such as '- rule: ptr-generic'")
@@ -104,4 +117,6 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "public_ipv6": _address(6),
     "audit_seconds": _seconds,
     "ignore": _ignored,
+    "guard_seconds": _whole(10, 3600),
+    "keep_transactions": _whole(1, 100_000),
 }

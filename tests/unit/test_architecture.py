@@ -26,7 +26,7 @@ WORLD = {
     *("pathlib", "tempfile", "shutil", "glob", "fcntl", "select", "selectors", "resource"),
     *("os", "sys", "asyncio", "threading", "time", "random", "pwd", "grp", "urllib", "http", "io"),
 }
-PURE = ("model", "facts", "audit", "predicates", "firewall")
+PURE = ("model", "facts", "audit", "plan", "predicates", "firewall")
 MAY_USE = {
     "model": set(),
     "facts": {"model"},
@@ -40,9 +40,13 @@ MAY_USE = {
     "probes": {"model", "facts", "host", "firewall", "settings"},
     "outside": {"model", "facts", "host"},
     "report": {"model", "facts", "rulebook", "outside", "firewall"},
+    "changes": {"model", "facts", "host", "firewall", "probes"},
+    "actions": {"model", "facts", "settings", "changes", "host", "firewall", "probes"},
+    "apply": {"model", "changes", "host", "settings"},
+    "plan": {"model", "rulebook"},
     "collect": {"model", "facts", "host", "probes", "firewall", "settings"},
 }
-TIES_ROOMS = {"auditor", "explainer", "cli", "__main__", ""}
+TIES_ROOMS = {"auditor", "explainer", "fixer", "cli", "__main__", ""}
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,11 @@ def test_the_look_from_outside_is_slow_for_its_own_command_alone() -> None:
 
 
 def test_the_command_line_imports_a_room_only_for_the_command_that_needs_it() -> None:
-    early = {each.used_room for each in imports() if each.room == "cli" and each.at_top}
+    early = {
+        each.used_room
+        for each in imports()
+        if each.room == "cli" and each.at_top and not each.for_types
+    }
     assert early <= {None, "__version__", "model"}
 
 

@@ -40,9 +40,16 @@ def find_program(name: str) -> str | None:
 
 
 async def run(
-    argv: Sequence[str], deadline: Deadline, timeout_s: float = 5.0, limit: int = OUTPUT_LIMIT
+    argv: Sequence[str],
+    deadline: Deadline,
+    timeout_s: float = 5.0,
+    limit: int = OUTPUT_LIMIT,
+    *,
+    text_in: str = "",
 ) -> Fact[Output]:
     """Run a program to its end and return what it printed, whatever its exit status.
+
+    It reads ``text_in``; without, its input is empty.
 
     Unknown where the program is missing, cannot be started, prints more than ``limit`` bytes or
     does not end in time; in the last two cases its whole process group is killed.
@@ -55,7 +62,7 @@ async def run(
         child = await asyncio.create_subprocess_exec(
             program,
             *argv[1:],
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if text_in else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=_environment(),
@@ -65,22 +72,36 @@ async def run(
         return Unknown(f"{program} cannot be started: {error.strerror}")
     try:
         async with asyncio.timeout(allowed):
-            return await _finish(child, argv[0], limit)
+            return await _finish(child, argv[0], limit, text_in)
     except TimeoutError:
         return Unknown(f"{' '.join(argv)} did not end within {allowed:.1f} s")
     finally:
         await _end(child)
 
 
-async def _finish(child: asyncio.subprocess.Process, name: str, limit: int) -> Fact[Output]:
+async def _finish(
+    child: asyncio.subprocess.Process, name: str, limit: int, text_in: str
+) -> Fact[Output]:
     assert child.stdout is not None
     assert child.stderr is not None
-    stdout, stderr = await asyncio.gather(
-        _drain(child.stdout, limit, child), _drain(child.stderr, limit, child)
+    stdout, stderr, _ = await asyncio.gather(
+        _drain(child.stdout, limit, child),
+        _drain(child.stderr, limit, child),
+        _feed(child, text_in),
     )
     if stdout is None or stderr is None:
         return Unknown(f"{name} printed more than {limit} bytes")
     return Known(Output(await child.wait(), stdout, stderr))
+
+
+async def _feed(child: asyncio.subprocess.Process, text: str) -> None:
+    """Write all of it and close; a program that reads no further is not at fault."""
+    if child.stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        child.stdin.write(text.encode("utf-8", "surrogateescape"))
+        await child.stdin.drain()
+    child.stdin.close()
 
 
 async def _drain(

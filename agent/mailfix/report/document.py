@@ -28,11 +28,12 @@ def document(report: Report) -> dict[str, Any]:
         "started": report.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duration_s": round(report.duration_s, 3),
         "summary": {status.value: number for status, number in report.counts.items()},
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [plain_finding(finding) for finding in report.findings],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def plain_finding(finding: Finding) -> dict[str, Any]:
+    """One finding as plain values."""
     fix = finding.fix
     return {
         "rule": finding.rule,

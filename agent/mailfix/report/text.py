@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TypeVar
@@ -11,14 +10,12 @@ from mailfix.model import Finding, Severity, Status
 from mailfix.report.escape import clip, escape
 from mailfix.report.style import Style
 from mailfix.report.summary import Report
+from mailfix.report.wrapping import MAX_LINE, headed, labelled, one_line
 from mailfix.rulebook import Rule, Scope
 
 T = TypeVar("T")
 
-WIDTH = 100
-LABEL_WIDTH = 10
 MAX_EVIDENCE = 12
-MAX_LINE = 400
 FEW_PASSES = 12
 _COLOURS = {
     Severity.CRITICAL: "red",
@@ -61,22 +58,20 @@ def _failures(findings: list[Finding], style: Style) -> Iterator[str]:
     """The failures of one rule: each in a line, and what they have in common once."""
     first = findings[0]
     for finding in findings:
-        label = finding.severity.value.upper().ljust(LABEL_WIDTH)
-        heading = _heading(finding)
-        label = style.paint(_COLOURS[finding.severity], label)
-        yield from _wrapped(label, style.bold(heading), plain=heading)
-    yield from _labelled("why", first.why)
+        label, colour = finding.severity.value.upper(), _COLOURS[finding.severity]
+        yield from headed(label, finding.message, style, colour)
+    yield from labelled("why", first.why)
     evidence = _distinct(line for finding in findings for line in finding.evidence)
     for line in evidence[:MAX_EVIDENCE]:
-        yield _one_line("evidence", line)
+        yield one_line("evidence", line)
     if len(evidence) > MAX_EVIDENCE:
-        yield _one_line("", f"and {len(evidence) - MAX_EVIDENCE} more")
+        yield one_line("", f"and {len(evidence) - MAX_EVIDENCE} more")
     for fix in _distinct(finding.fix for finding in findings if finding.fix):
         how = "" if fix.automatic else ", after asking"
-        yield from _labelled("fix", f"mailfix fix will{how}: {fix.preview}")
+        yield from labelled("fix", f"mailfix fix will{how}: {fix.preview}")
     for advice in _distinct(finding.advice for finding in findings if finding.advice):
         yield from _advice(advice)
-    yield from _labelled("rule", first.rule)
+    yield from labelled("rule", first.rule)
 
 
 def _distinct(things: Iterable[T]) -> list[T]:
@@ -87,33 +82,11 @@ def _heading(finding: Finding) -> str:
     return clip(escape(finding.message), MAX_LINE)
 
 
-def _wrapped(label: str, text: str, plain: str) -> list[str]:
-    """Wrap by the plain text; only a text that fits its line keeps its style."""
-    if len(plain) <= WIDTH - LABEL_WIDTH:
-        return [label + text]
-    first, *rest = textwrap.wrap(plain, WIDTH - LABEL_WIDTH)
-    return [label + first, *(" " * LABEL_WIDTH + line for line in rest)]
-
-
-def _labelled(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        escape(text),
-        WIDTH,
-        initial_indent=f"  {label}".ljust(LABEL_WIDTH + 2),
-        subsequent_indent=" " * (LABEL_WIDTH + 2),
-        break_long_words=False,
-    )
-
-
-def _one_line(label: str, text: str) -> str:
-    return f"  {label}".ljust(LABEL_WIDTH + 2) + clip(escape(text), MAX_LINE)
-
-
 def _advice(text: str) -> Iterator[str]:
     """A paragraph at a time, so that a letter to the provider can be copied as it stands."""
     label = "advice"
     for paragraph in text.split("\n\n"):
-        yield from _labelled(label, " ".join(paragraph.split()))
+        yield from labelled(label, " ".join(paragraph.split()))
         label = ""
 
 
@@ -124,12 +97,11 @@ def _unknowns(report: Report, style: Style) -> Iterator[str]:
         together.setdefault(finding.message, []).append(finding)
     for findings in together.values():
         yield ""
-        label = style.paint("yellow", "UNKNOWN".ljust(LABEL_WIDTH))
-        yield from _wrapped(label, _heading(findings[0]), plain=_heading(findings[0]))
+        yield from headed("UNKNOWN", findings[0].message, style, "yellow")
         for line in findings[0].evidence[:MAX_EVIDENCE]:
-            yield _one_line("evidence", line)
+            yield one_line("evidence", line)
         names = ", ".join(dict.fromkeys(finding.rule for finding in findings))
-        yield from _labelled("rules" if len(findings) > 1 else "rule", names)
+        yield from labelled("rules" if len(findings) > 1 else "rule", names)
 
 
 def _passes(report: Report, style: Style, *, every: bool) -> Iterator[str]:
@@ -138,9 +110,8 @@ def _passes(report: Report, style: Style, *, every: bool) -> Iterator[str]:
         return
     yield ""
     if every or len(passes) <= FEW_PASSES:
-        label = style.paint("green", "ok".ljust(LABEL_WIDTH))
         for finding in passes:
-            yield from _wrapped(label, _heading(finding), plain=_heading(finding))
+            yield from headed("ok", finding.message, style, "green", bold=False)
     else:
         yield f"{len(passes)} checks passed; mailfix audit --all lists them."
 
@@ -160,22 +131,22 @@ def write_rule(rule: Rule, *, colour: bool) -> str:
     """Return everything that is known about one rule."""
     style = Style(colour)
     lines = [f"{style.bold(rule.id)}: {rule.title}", ""]
-    lines += _labelled("severity", rule.severity.value)
-    lines += _labelled("why", rule.why)
-    lines += _labelled("check", f"{rule.check.__name__}: {(rule.check.__doc__ or '').strip()}")
-    lines += _labelled("needs", ", ".join(rule.needs))
-    lines += _labelled("scope", "any machine" if rule.scope is Scope.ANY else "hosts with an MTA")
+    lines += labelled("severity", rule.severity.value)
+    lines += labelled("why", rule.why)
+    lines += labelled("check", f"{rule.check.__name__}: {(rule.check.__doc__ or '').strip()}")
+    lines += labelled("needs", ", ".join(rule.needs))
+    lines += labelled("scope", "any machine" if rule.scope is Scope.ANY else "hosts with an MTA")
     if rule.families:
-        lines += _labelled("families", ", ".join(family.label for family in rule.families))
+        lines += labelled("families", ", ".join(family.label for family in rule.families))
     for name, value in rule.params.items():
-        lines += _labelled(name, str(value))
-    lines += _labelled("fails", rule.messages["fail"])
-    lines += _labelled("passes", rule.messages["pass"])
+        lines += labelled(name, str(value))
+    lines += labelled("fails", rule.messages["fail"])
+    lines += labelled("passes", rule.messages["pass"])
     if rule.fix:
         kind = "automatic" if rule.fix.automatic else "after asking"
-        lines += _labelled("fix", f"{rule.fix.action} ({kind}): {rule.fix.preview}")
+        lines += labelled("fix", f"{rule.fix.action} ({kind}): {rule.fix.preview}")
     if rule.advice:
         lines += _advice(rule.advice)
     for reference in rule.references:
-        lines += _labelled("see", reference)
+        lines += labelled("see", reference)
     return "\n".join(lines) + "\n"

@@ -1,0 +1,62 @@
+"""What takes an earlier transaction back, held against the present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailfix.apply.journal import Journal, State
+from mailfix.apply.store import Store
+from mailfix.changes import Change, Present
+from mailfix.changes.file import FileChange
+from mailfix.model import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """A change of the transaction whose result somebody else changed since.
+
+    ``path`` is the file's, "" for what is no file. ``difference`` shows what is there now.
+    """
+
+    path: str
+    summary: str
+    difference: tuple[str, ...]
+
+
+def subject(store: Store, number: int | None) -> Journal:
+    """The transaction to undo: the last one that is applied, unless ``number`` says which.
+
+    Raises Refusal where there is no such transaction, or it is not applied.
+    """
+    if number is None:
+        applied = (
+            each
+            for each in store.journals()
+            if each.state is State.FINISHED and each.plan.undoes is None
+        )
+        found = next(applied, None)
+        if found is None:
+            raise Refusal("there is nothing to undo: mailfix history lists what was done")
+        return found
+    found = store.read(number)
+    if found is None:
+        raise Refusal(f"there is no transaction {number}: mailfix history lists what was done")
+    if found.state is not State.FINISHED:
+        raise Refusal(f"transaction {number} cannot be undone: it is {found.state.value}")
+    return found
+
+
+def drifts(journal: Journal) -> Iterator[Drifted]:
+    """What is neither as the transaction left it nor as it was before; raises Failed."""
+    for change in journal.plan.changes:
+        seen = change.look()
+        if seen.present is Present.OTHER:
+            path = change.path if isinstance(change, FileChange) else ""
+            yield Drifted(path, change.describe(), seen.difference)
+
+
+def inverses(journal: Journal) -> tuple[Change, ...]:
+    """What takes the transaction back, in the order in which it is made."""
+    found = [change.inverse for change in reversed(journal.plan.changes)]
+    return tuple(sorted(found, key=lambda each: each.place))

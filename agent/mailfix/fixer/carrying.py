@@ -1,0 +1,63 @@
+"""A plan carried out, under the guard where it could cut the administrator off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from mailfix.apply import guard
+from mailfix.apply.journal import Event, Journal, Plan
+from mailfix.apply.store import Store
+from mailfix.apply.transaction import End, Outcome, carry_out
+from mailfix.changes import Change
+from mailfix.fixer.dialogue import tell
+from mailfix.host import boot
+from mailfix.model import Refusal
+from mailfix.report.escape import escape
+
+
+def plan(
+    store: Store,
+    changes: Sequence[Change],
+    titles: Sequence[str],
+    guard_s: int,
+    undoes: int | None = None,
+) -> Plan:
+    """The next transaction; the guard is for changes that could cut somebody off."""
+    return Plan(
+        number=store.next_number(),
+        boot=boot.identity(),
+        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        titles=tuple(titles),
+        changes=tuple(changes),
+        guard_s=guard_s if any(each.cuts_off for each in changes) else 0,
+        undoes=undoes,
+    )
+
+
+def carry(store: Store, wanted: Plan) -> tuple[Journal, Outcome]:
+    """Begin, arm the guard, make everything or take all of it back.
+
+    Raises:
+        Refusal: the journal cannot be begun, or the guard not be armed; nothing is changed.
+    """
+    try:
+        journal = store.begin(wanted)
+    except OSError as error:
+        raise Refusal(
+            f"the journal cannot be written: {error.strerror}: {error.filename}"
+        ) from None
+    if wanted.guard_s:
+        _arm(store, journal)
+    outcome = carry_out(journal, lambda line: tell(f"  {escape(line)}"))
+    if wanted.guard_s and outcome.end is End.TAKEN_BACK:
+        guard.disarm(store, wanted.number)
+    return journal, outcome
+
+
+def _arm(store: Store, journal: Journal) -> None:
+    try:
+        guard.arm(store, journal.plan.number, journal.plan.guard_s)
+    except Refusal as error:
+        journal.write(Event.TAKEN_BACK, text=str(error))
+        raise

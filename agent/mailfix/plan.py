@@ -1,0 +1,47 @@
+"""Findings in, what may be done about them out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mailfix.model import Finding, Refusal, Status
+from mailfix.rulebook import Rule
+
+
+def to_cure(
+    findings: Iterable[Finding], only: Sequence[str], rules: Sequence[Rule]
+) -> tuple[Finding, ...]:
+    """The failures, worst first, that are to be looked at; ``only`` names rules, none means all.
+
+    Raises :class:`mailfix.model.Refusal` where there is no such rule.
+    """
+    known = {rule.id for rule in rules}
+    for name in only:
+        if name not in known:
+            raise Refusal(f"there is no rule {name[:80]!r}; 'mailfix rules' lists them")
+    return tuple(
+        finding
+        for finding in findings
+        if finding.status is Status.FAIL and (not only or finding.rule in only)
+    )
+
+
+def is_same(one: Finding, other: Finding) -> bool:
+    """Whether two audits speak of the same thing."""
+    return one.rule == other.rule and dict(one.subject) == dict(other.subject)
+
+
+def still_there(finding: Finding, findings: Iterable[Finding]) -> Finding | None:
+    """What a later audit says of the finding, unless it passes or is gone."""
+    found = next((each for each in findings if is_same(each, finding)), None)
+    return None if found is None or found.status is Status.PASS else found
+
+
+def new_failures(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The failures of the later audit that the earlier one had not."""
+    failed = [each for each in before if each.status is Status.FAIL]
+    return tuple(
+        each
+        for each in after
+        if each.status is Status.FAIL and not any(is_same(each, old) for old in failed)
+    )

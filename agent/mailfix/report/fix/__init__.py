@@ -1,0 +1,1 @@
+"""What ``mailfix fix`` and its companions tell: the questions, the result, the history."""
