@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from mailfix.firewall import hooks
 from mailfix.firewall.addresses import AddressSet
+from mailfix.firewall.collector import collector_at_rest
 from mailfix.firewall.inquiry import Inquiry, TooMuchEffort, own_addresses
 from mailfix.firewall.internet import internet
 from mailfix.firewall.outcome import Blocking, Flows, Outcome, Place
@@ -22,6 +23,7 @@ SHORTEST_LIST = 16
 """Rules on single addresses in one chain; fewer are told one by one."""
 
 
+@collector_at_rest()
 def judge(
     ruleset: Ruleset,
     question: Question,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from mailfix.firewall.collector import collector_at_rest
 from mailfix.firewall.ipset import IpSet, read_ipsets, set_match
 from mailfix.firewall.iptables.matches import Modules
 from mailfix.firewall.iptables.save import SavedTables, read_save
 from mailfix.firewall.matches import Match, Undecidable
-from mailfix.firewall.nft.listing import NftTable, read_nft
+from mailfix.firewall.nft.listing import HiddenRule, NftChain, NftTable, read_nft
 from mailfix.firewall.ruleset import (
     Backend,
     Chain,
@@ -30,22 +29,10 @@ from mailfix.model import Family
 TableKey = tuple[Family | None, str]
 
 
+@collector_at_rest()
 def read_ruleset(dumps: Iterable[Dump]) -> Ruleset:
     """The host's firewall. Never raises: what is not understood is carried as undecided."""
-    with _collector_at_rest():
-        return _read(list(dumps))
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Reading leaves no cycles behind; looking for them takes as long as the reading itself."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return _read(list(dumps))
 
 
 def _read(texts: Sequence[Dump]) -> Ruleset:
@@ -78,7 +65,7 @@ _SAVED = (Backend.IPTABLES_LEGACY, Backend.IPTABLES_NFT)
 
 def _save_gaps(saves: Sequence[tuple[Dump, SavedTables]], native: Sequence[NftTable]) -> list[Gap]:
     """What the saves leave open and no other text answers."""
-    shown_by_nft = {(each.table.family, each.table.name) for each in native}
+    shown_by_nft = {(each.family, each.name) for each in native}
     legacy_read = {dump.family for dump, _ in saves if dump.backend is Backend.IPTABLES_LEGACY}
     gaps: list[Gap] = []
     for dump, saved in saves:
@@ -95,10 +82,8 @@ def _save_gaps(saves: Sequence[tuple[Dump, SavedTables]], native: Sequence[NftTa
 
 def _merged(saves: Sequence[SavedTables], native: Sequence[NftTable]) -> list[Table]:
     """Each table once, in nft's order: those of iptables-nft appear in the save, too."""
-    listed: dict[TableKey, Table] = {
-        (each.table.family, each.table.name): each.table for each in native
-    }
-    twins = {(each.table.family, each.table.name): each for each in native}
+    twins = {(each.family, each.name): each for each in native}
+    joined: dict[TableKey, Table] = {}
     others: list[Table] = []
     for saved in saves:
         for table in saved.tables:
@@ -107,8 +92,8 @@ def _merged(saves: Sequence[SavedTables], native: Sequence[NftTable]) -> list[Ta
                 others.append(table)
             else:
                 damaged = table.name in saved.damaged
-                listed[key] = table if damaged else _joined(table, twins[key])
-    return [*others, *listed.values()]
+                joined[key] = table if damaged else _joined(table, twins[key])
+    return [*others, *(joined.get(key) or twin.read() for key, twin in twins.items())]
 
 
 def _joined(saved: Table, twin: NftTable) -> Table:
@@ -117,30 +102,43 @@ def _joined(saved: Table, twin: NftTable) -> Table:
     nft hides what extensions ask, the save shows native rules wrongly. Rules and chains that only
     nft knows stay nft's.
     """
-    chains: dict[str, Chain] = dict(twin.table.chains)
-    for name, chain in saved.chains.items():
-        other = chains.get(name)
-        chains[name] = chain if other is None else _joined_chain(chain, other, twin)
-    return replace(saved, chains=chains)
+    chains = {
+        name: _joined_chain(saved.chains.get(name), each) for name, each in twin.chains.items()
+    }
+    return replace(
+        saved,
+        chains=chains | {name: chain for name, chain in saved.chains.items() if name not in chains},
+    )
 
 
-def _joined_chain(saved: Chain, listed: Chain, twin: NftTable) -> Chain:
-    hidden, counted = twin.hidden[listed.name], twin.counted[listed.name]
+def _joined_chain(saved: Chain | None, listed: NftChain) -> Chain:
+    if saved is None:
+        return listed.read()
     if len(saved.rules) != len(listed.rules):
-        made_by_iptables = len(hidden | counted) == len(listed.rules)
-        return replace(saved, base=listed.base) if made_by_iptables else listed
-    native_alone = [
-        at not in hidden and (at not in counted or _clear(other))
-        for at, other in enumerate(listed.rules)
-    ]
+        made_by_iptables = all(
+            at in listed.counted or isinstance(each, HiddenRule)
+            for at, each in enumerate(listed.rules)
+        )
+        return replace(saved, base=listed.base) if made_by_iptables else listed.read()
     rules = tuple(
-        one if _same(one, other) else other if alone else _both(one, other)
-        for one, other, alone in zip(saved.rules, listed.rules, native_alone, strict=True)
+        _joined_rule(one, other, at in listed.counted)
+        for at, (one, other) in enumerate(zip(saved.rules, listed.rules, strict=True))
     )
     if saved.base and listed.base and saved.base.policy != listed.base.policy:
         reason = f"the policy of chain {saved.name} changed while the rules were read"
         rules = (Rule(1, reason, (Uncertain(reason),)), *rules)
-    return replace(listed, rules=rules)
+    return Chain(listed.name, rules, listed.base)
+
+
+def _joined_rule(saved: Rule, listed: Rule | HiddenRule, counted: bool) -> Rule:
+    if isinstance(listed, HiddenRule):
+        if _clear(saved) and not listed.asks_twice:
+            return saved
+        shown = listed.read()
+        return saved if _same(saved, shown) else _both(saved, shown)
+    if _same(saved, listed):
+        return saved
+    return _both(saved, listed) if counted and not _clear(listed) else listed
 
 
 def _both(saved: Rule, listed: Rule) -> Rule:

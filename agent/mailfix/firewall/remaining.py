@@ -28,7 +28,7 @@ class Remaining:
         self._starts: list[int] = []
 
     def __bool__(self) -> bool:
-        return bool(self._pieces if self._whole is None else self._whole)
+        return bool(self._pieces if self._whole is None else self._whole.bounds)
 
     def whole(self) -> AddressSet:
         """What there is now."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailfix.firewall.addresses import AddressSet
@@ -141,15 +141,38 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 Item: TypeAlias = Rule | Single | Run
 
 
+class Items:
+    """Items that are made when the first packet comes to them, and kept for the next.
+
+    The answers of most firewalls end at the first rule of a long chain.
+    """
+
+    def __init__(self, making: Iterator[Item]) -> None:
+        self._made: list[Item] = []
+        self._making = making
+
+    def __iter__(self) -> Iterator[Item]:
+        at = 0
+        while at < len(self._made) or self._makes_one():
+            yield self._made[at]
+            at += 1
+
+    def _makes_one(self) -> bool:
+        """Make one more; whether there is one."""
+        before = len(self._made)
+        self._made += islice(self._making, 1)
+        return len(self._made) > before
+
+
 class Segments:
     """One chain's rules, and what of them packets meet."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._met: dict[tuple[Side, frozenset[int]], Sequence[Item]] = {}
-        self._together: dict[tuple[int, ...], Sequence[Item]] = {}
+        self._met: dict[tuple[Side, frozenset[int]], Items] = {}
+        self._together: dict[tuple[int, ...], Items] = {}
 
-    def met(self, view: View, asked: frozenset[int]) -> Sequence[Item]:
+    def met(self, view: View, asked: frozenset[int]) -> Iterable[Item]:
         """The items in order for packets to or from the ports that are ``asked`` about."""
         if len(self._rules) < FEW:
             return self._in_order
@@ -159,11 +182,11 @@ class Segments:
             self._met[key] = self._put_together(self._places(view.server_side, ports))
         return self._met[key]
 
-    def _put_together(self, places: tuple[int, ...]) -> Sequence[Item]:
+    def _put_together(self, places: tuple[int, ...]) -> Items:
         """The same for questions and answers where no rule tells them apart."""
         if places not in self._together:
             chosen = (self._singles[place] for place in places)
-            self._together[places] = tuple(_put_together(chosen))
+            self._together[places] = Items(_put_together(chosen))
         return self._together[places]
 
     @cached_property

@@ -127,19 +127,18 @@ class Walk:
         visit = ChainVisit(chain, depth)
         first = self._stream(visit, packet, addresses)
         streams = [first]
-        items = chain.segments.met(first.view, self._inquiry.asked)
-        self._inquiry.spend(len(items))
-        for item in items:
-            for stream in streams:
-                if stream.remaining:
-                    self._take_item(visit, stream, item)
+        for item in chain.segments.met(first.view, self._inquiry.asked):
+            self._inquiry.spend(len(streams))
+            left = [stream for stream in streams if stream.remaining]
+            if not left:
+                break
+            for stream in left:
+                self._take_item(visit, stream, item)
             if visit.joining:
                 self._join(visit)
                 streams = list(visit.streams.values())
                 if len(streams) > MAX_STREAMS:
                     raise TooMuchEffort
-            if len(streams) > 1:
-                self._inquiry.spend(len(streams))
         for stream in streams:
             visit.returned.add(stream.packet, stream.remaining.whole())
         return visit.returned

@@ -6,11 +6,10 @@ match undecidable. A ``-p`` that is not the question's protocol still rules the 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mailfix.firewall.addresses import AddressSet
+from mailfix.firewall.addresses import AddressSet, address_number
 from mailfix.firewall.iptables.options import Option
 from mailfix.firewall.matches import (
     Address,
@@ -63,10 +62,9 @@ def _unknown_option(module: str, option: Option) -> _NotUnderstood:
     return _NotUnderstood(f"the option {option.name} of -m {module} is not understood")
 
 
-def general(option: Option) -> Match | None:
-    """An option that every rule may have; None for one that is no match."""
-    reader = _GENERAL.get(option.name)
-    return None if reader is None else unless(option.negated, reader(option))
+def general(option: Option) -> Match:
+    """An option that every rule may have."""
+    return unless(option.negated, _GENERAL[option.name](option))
 
 
 def _address(side: Side) -> Callable[[Option], Match]:
@@ -214,8 +212,8 @@ def _iprange(option: Option) -> Match:
     if side is None:
         raise _unknown_option("iprange", option)
     low, dash, high = option.value.partition("-")
-    first = int(ipaddress.ip_address(low))
-    last = int(ipaddress.ip_address(high)) if dash else first
+    first = address_number(low)
+    last = address_number(high) if dash else first
     return unless(option.negated, Address(side, AddressSet.of([(first, last)])))
 
 

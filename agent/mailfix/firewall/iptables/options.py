@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 FREE_TEXT = frozenset(
@@ -73,14 +75,35 @@ def is_cut_in_quotes(line: str) -> bool:
     return '"' in line and _ESCAPE.sub("", line).count('"') % 2 == 1
 
 
-def options(line: str) -> list[Option]:
+GENERAL = frozenset(_SHORT.values())
+"""Options that are of no extension; what follows one up to the next belongs to it."""
+
+_BEGINNING = GENERAL | set(_SHORT)
+
+
+def parts(line: str) -> list[tuple[str, ...]]:
+    """The words of a rule, cut before each general option and the ``!`` that negates it."""
+    tokens = words(line)
+    cuts = [0]
+    at = free = 0
+    while at < len(tokens):
+        token = tokens[at]
+        if token in FREE_TEXT:
+            at = free = at + 2
+            continue
+        if token in _BEGINNING and at > 0:
+            cuts.append(at - 1 if at > free and tokens[at - 1] == "!" else at)
+        at += 1
+    return [tuple(tokens[low:high]) for low, high in pairwise((*cuts, len(tokens))) if low < high]
+
+
+def options(tokens: Sequence[str]) -> list[Option]:
     """The options of a rule, the long names of the general ones in place of the short.
 
     Raises:
         ValueError: a word stands where no value can be.
     """
     found: list[Option] = []
-    tokens = words(line)
     end = len(tokens)
     negated = False
     at = 0
@@ -99,7 +122,9 @@ def options(line: str) -> list[Option]:
     return found
 
 
-def _values(tokens: list[str], at: int, end: int, name: str) -> tuple[tuple[str, ...], int, bool]:
+def _values(
+    tokens: Sequence[str], at: int, end: int, name: str
+) -> tuple[tuple[str, ...], int, bool]:
     """An option's values, where the next option starts, and whether a ``!`` stood between.
 
     ``--option ! value`` is how iptables before 1.4.3 wrote a negation.

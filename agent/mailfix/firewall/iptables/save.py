@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from mailfix.firewall.iptables.matches import Modules, general
-from mailfix.firewall.iptables.options import Option, is_cut_in_quotes, options
+from mailfix.firewall.iptables.options import GENERAL, Option, is_cut_in_quotes, options, parts
 from mailfix.firewall.iptables.targets import read_target
 from mailfix.firewall.matches import Address, AllOf, Constant, Match, Side, conditions
 from mailfix.firewall.protocols import address_and_mask
@@ -69,18 +69,43 @@ _INCOMPATIBLE = re.compile(r"# Table `(.*)' is incompatible, use 'nft' tool\.")
 _LEGACY_PRESENT = "# Warning: iptables-legacy tables present"
 
 
+MAX_REMEMBERED = 20_000
+"""Readings of texts that are kept for when the same text comes again."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+Words: TypeAlias = tuple[str, ...]
 Shape: TypeAlias = tuple[tuple[Step, ...], str | None]
 """A rule's steps and its comment."""
 
 
+class _Part(NamedTuple):
+    """What one general option of a rule says, with the options that belong to it.
+
+    ``protocol`` is the one that the rule is on from here. A target that only takes notes has no
+    ``verb``.
+    """
+
+    matches: tuple[Match, ...]
+    protocol: str
+    is_target: bool = False
+    verb: Verb | None = None
+    comment: str | None = None
+
+
 @dataclass(slots=True)
 class _OpenTable:
-    """A table while its lines are being read; ``shapes`` are what its rules ask by their text."""
+    """A table while its lines are being read.
+
+    ``shapes`` are what its rules ask by their text, ``parts`` what its parts say by the protocol
+    that the rule is on and their words: most rules are like others but for one part.
+    """
 
     name: str
     policies: dict[str, str] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
+    parts: dict[tuple[str, tuple[str, ...]], _Part] = field(default_factory=dict)
     damage: str = ""
     complete: bool = False
 
@@ -92,34 +117,18 @@ class _Reading:
     tables: dict[str, _OpenTable] = field(default_factory=dict)
     current: _OpenTable | None = None
     gaps: list[Gap] = field(default_factory=list)
-    asked: dict[tuple[str, tuple[Option, ...]], tuple[Match, ...] | None] = field(
-        default_factory=dict
-    )
 
     def gap(self, reason: str) -> None:
         gap = Gap(self.dump.backend, self.dump.family, reason)
         if gap not in self.gaps:
             self.gaps.append(gap)
 
-    def general(self, option: Option) -> tuple[Match, ...] | None:
-        """What an option that every rule may have asks; None for one that is no match."""
-        key = ("", (option,))
-        if key not in self.asked:
-            match = general(option)
-            self.asked[key] = None if match is None else _parts(match)
-        return self.asked[key]
 
-    def extension(self, module: str, own: tuple[Option, ...]) -> tuple[Match, ...]:
-        """What an extension asks; read once, since many rules differ in one option only."""
-        key = (module, own)
-        found = self.asked.get(key)
-        if found is None:
-            found = self.asked[key] = _parts(self.modules.read(module, own))
-        return found
-
-
-def _parts(match: Match) -> tuple[Match, ...]:
-    return tuple(conditions([match])) if isinstance(match, AllOf | Constant) else (match,)
+def _conditions(match: Match) -> tuple[Match, ...]:
+    """Taken apart only where there may be something to take apart: rules are many."""
+    parts = match.matches if isinstance(match, AllOf) else (match,)
+    whole = not any(isinstance(each, (AllOf, Constant)) for each in parts)
+    return parts if whole else tuple(conditions(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +223,7 @@ def _rule_steps(reading: _Reading, table: _OpenTable, asked: str) -> Shape:
     try:
         shape = table.shapes.get(rest)
         if shape is None:
-            shape = table.shapes[rest] = _shape(reading, table, options(rest))
+            shape = _remembered(table.shapes, rest, _shape(reading, table, parts(rest)))
         if found is None:
             return shape
         steps, comment = shape
@@ -223,64 +232,53 @@ def _rule_steps(reading: _Reading, table: _OpenTable, asked: str) -> Shape:
         return (Uncertain(f"the rule is not understood: {problem}"),), None
 
 
-def _shape(reading: _Reading, table: _OpenTable, found: Sequence[Option]) -> Shape:
-    comments = (each.value for each in found if each.name == "--comment" and each.values)
-    return _steps(reading, table, found), next(comments, None)
-
-
-def _steps(reading: _Reading, table: _OpenTable, found: Sequence[Option]) -> tuple[Step, ...]:
+def _shape(reading: _Reading, table: _OpenTable, words: Sequence[Words]) -> Shape:
     """The matches in order, and what the target does.
 
     Raises:
         ValueError: an option cannot be what it is, or stands where it cannot stand.
     """
     matches: list[Match] = []
-    verb: Verb | None = None
-    protocol = ""
-    at = 0
-    while at < len(found):
-        option = found[at]
-        at += 1
-        asked = None if option.name in _WITH_OWN_OPTIONS else reading.general(option)
-        if asked is not None:
-            matches += asked
-            protocol = option.value if option.name == "--protocol" else protocol
-            continue
-        own, at = _own_options(found, at)
-        if option.name == "--match":
-            matches += reading.extension(option.value, own)
-        elif option.name in ("--jump", "--goto"):
-            if at < len(found) or verb is not None:
-                raise ValueError(f"{found[min(at, len(found) - 1)].name} stands after the target")
-            verb = _verb(table, option, own)
-        else:
-            matches += reading.extension(protocol, (option, *own))
+    protocol, comment = "", None
+    target: _Part | None = None
+    for own in words:
+        if target is not None:
+            raise ValueError(f"{options(own)[0].name} stands after the target")
+        part = table.parts.get((protocol, own))
+        if part is None:
+            read = _part(reading, table, protocol, options(own))
+            part = _remembered(table.parts, (protocol, own), read)
+        matches += part.matches
+        protocol = part.protocol
+        comment = part.comment if comment is None else comment
+        target = part if part.is_target else None
     steps: tuple[Step, ...] = tuple(dict.fromkeys(matches))
-    return steps if verb is None else (*steps, verb)
+    return (steps if target is None or target.verb is None else (*steps, target.verb)), comment
 
 
-def _own_options(found: Sequence[Option], at: int) -> tuple[tuple[Option, ...], int]:
-    """The options up to the next general one: they belong to the extension before them."""
-    start = at
-    while at < len(found) and found[at].name not in _GENERAL_NAMES:
-        at += 1
-    return tuple(found[start:at]), at
+def _part(reading: _Reading, table: _OpenTable, protocol: str, found: Sequence[Option]) -> _Part:
+    first, own = found[0], found[1:]
+    comments = (each.value for each in found if each.name == "--comment" and each.values)
+    comment = next(comments, None)
+    if first.name in ("--jump", "--goto"):
+        return _Part((), protocol, True, _verb(table, first, own), comment)
+    if first.name == "--match":
+        asked = reading.modules.read(first.value, own)
+    elif first.name not in GENERAL:
+        asked = reading.modules.read(protocol, found)
+    else:
+        protocol = first.value if first.name == "--protocol" else protocol
+        asked = general(first)
+        asked = AllOf((asked, reading.modules.read(protocol, own))) if own else asked
+    return _Part(_conditions(asked), protocol, comment=comment)
 
 
-_WITH_OWN_OPTIONS = ("--match", "--jump", "--goto")
-_GENERAL_NAMES = frozenset(
-    {
-        "--source",
-        "--destination",
-        "--protocol",
-        "--in-interface",
-        "--out-interface",
-        "--fragment",
-        "--match",
-        "--jump",
-        "--goto",
-    }
-)
+def _remembered(known: dict[K, V], key: K, value: V) -> V:
+    """``value``, kept for the next rule that is alike."""
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _verb(table: _OpenTable, option: Option, own: Sequence[Option]) -> Verb | None:

@@ -43,16 +43,50 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class NftTable:
-    """A table as nft shows it.
+class HiddenRule:
+    """A rule of iptables with parts that nft cannot show.
 
-    ``hidden`` holds, per chain, which rules (by place, from 0) have parts that nft cannot show
-    because iptables made them; ``counted`` those with a counter, as all of iptables' have.
+    ``asks_twice``: it has two matches on the same thing, of which iptables-nft-save loses one.
     """
 
-    table: Table
-    hidden: Mapping[str, frozenset[int]]
-    counted: Mapping[str, frozenset[int]]
+    asks_twice: bool
+    read: Callable[[], Rule]
+    """What nft shows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NftChain:
+    """A chain as nft shows it. ``counted`` are the places, from 0, of rules with a counter.
+
+    All rules of iptables have one.
+    """
+
+    name: str
+    rules: tuple[Rule | HiddenRule, ...]
+    base: BaseChain | None
+    counted: frozenset[int]
+
+    def read(self) -> Chain:
+        """The chain as far as nft shows it."""
+        return Chain(self.name, tuple(_shown(each) for each in self.rules), self.base)
+
+
+@dataclass(frozen=True, slots=True)
+class NftTable:
+    """A table as nft shows it; ``family`` is None for inet and netdev, which see both."""
+
+    family: Family | None
+    name: str
+    chains: Mapping[str, NftChain]
+
+    def read(self) -> Table:
+        """The table as far as nft shows it."""
+        chains = {name: chain.read() for name, chain in self.chains.items()}
+        return Table(Backend.NFT, self.family, self.name, chains)
+
+
+def _shown(rule: Rule | HiddenRule) -> Rule:
+    return rule if isinstance(rule, Rule) else rule.read()
 
 
 @dataclass(slots=True)
@@ -64,8 +98,7 @@ class _OpenTable:
     changing: frozenset[str]
     sets: dict[str, NamedSet] = field(default_factory=dict)
     bases: dict[str, BaseChain | None] = field(default_factory=dict)
-    rules: dict[str, list[Rule]] = field(default_factory=dict)
-    hidden: dict[str, set[int]] = field(default_factory=dict)
+    rules: dict[str, list[Rule | HiddenRule]] = field(default_factory=dict)
     counted: dict[str, set[int]] = field(default_factory=dict)
     scope: Scope = field(init=False)
 
@@ -81,7 +114,7 @@ def read_nft(text: str) -> tuple[tuple[NftTable, ...], tuple[Gap, ...]]:
     changing = frozenset(_CHANGING.findall(text))
     try:
         for entry, start, end in _entries(text):
-            _add(tables, entry, changing, partial(_text_of_rule, text, start, end))
+            _add(tables, entry, changing, _Source(text, start, end))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         return (), (Gap(Backend.NFT, None, f"nft's list cannot be read: {problem}"),)
     read = tuple(_closed(table) for table in tables.values() if table.family in _FAMILIES)
@@ -128,22 +161,33 @@ _COMMA = re.compile(r"\s*,\s*")
 _CLOSING = re.compile(r"\s*\]\s*\}\s*\Z")
 
 
-def _text_of_rule(text: str, start: int, end: int) -> str:
-    try:
-        return rule_text(json.loads(text[start:end])["rule"].get("expr", []))
-    except RecursionError:
-        return "..."
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a rule stands in nft's list, to be read again when more of it is asked for."""
+
+    text: str
+    start: int
+    end: int
+
+    def expressions(self) -> Json:
+        return json.loads(self.text[self.start : self.end])["rule"].get("expr", [])
+
+    def wording(self) -> str:
+        try:
+            return rule_text(self.expressions())
+        except RecursionError:
+            return "..."
 
 
 def _add(
     tables: dict[tuple[str, str], _OpenTable],
     entry: Json,
     changing: frozenset[str],
-    text: Callable[[], str],
+    source: _Source,
 ) -> None:
     ((kind, body),) = entry.items()
     if kind == "rule":
-        _add_rule(tables[body["family"], body["table"]], body, text)
+        _add_rule(tables[body["family"], body["table"]], body, source)
     elif kind == "table":
         key = (_kept(str, body, "family"), _kept(str, body, "name"))
         _once(tables, key, _OpenTable(*key, changing))
@@ -151,7 +195,6 @@ def _add(
         table = tables[body["family"], body["table"]]
         _once(table.bases, _kept(str, body, "name"), _base(body))
         table.rules[body["name"]] = []
-        table.hidden[body["name"]] = set()
         table.counted[body["name"]] = set()
     elif kind in ("set", "map"):
         table = tables[body["family"], body["table"]]
@@ -182,18 +225,46 @@ def _once(found: dict[K, V], name: K, new: V) -> None:
     found[name] = new
 
 
-def _add_rule(table: _OpenTable, body: Json, text: Callable[[], str]) -> None:
+def _add_rule(table: _OpenTable, body: Json, source: _Source) -> None:
     chain, expressions = body["chain"], body.get("expr", [])
     rules = table.rules[chain]
     kinds = {kind for each in expressions for kind in each}
-    if "xt" in kinds:
-        table.hidden[chain].add(len(rules))
     if "counter" in kinds:
         table.counted[chain].add(len(rules))
-    steps = _address_first(steps_of(expressions, table.scope))
     handle = _kept(int, body, "handle") if "handle" in body else None
     comment = _kept(str, body, "comment") if "comment" in body else None
-    rules.append(Rule(len(rules) + 1, text, steps, handle, comment))
+    made = partial(_rule, table.scope, len(rules) + 1, source, handle, comment)
+    hidden = "xt" in kinds
+    rules.append(HiddenRule(_asks_twice(expressions), made) if hidden else made(expressions))
+
+
+def _rule(
+    scope: Scope,
+    position: int,
+    source: _Source,
+    handle: int | None,
+    comment: str | None,
+    expressions: Json = None,
+) -> Rule:
+    steps: tuple[Step, ...]
+    try:
+        asked = source.expressions() if expressions is None else expressions
+        steps = _address_first(steps_of(asked, scope))
+    except RecursionError:
+        steps = (Uncertain("the rule is nested too deeply"),)
+    return Rule(position, source.wording, steps, handle, comment)
+
+
+def _asks_twice(expressions: Json) -> bool:
+    asked = [str(_looked_at(each["match"])) for each in expressions if "match" in each]
+    return len(asked) != len(set(asked))
+
+
+def _looked_at(match: Json) -> Json:
+    """What a match compares, without the mask."""
+    left = match.get("left") if isinstance(match, dict) else None
+    masked = left.get("&") if isinstance(left, dict) else None
+    return masked[0] if isinstance(masked, list) and masked else left
 
 
 def _named_set(body: Json) -> NamedSet:
@@ -215,25 +286,22 @@ def _settings(element: Json) -> Mapping[str, Json]:
 
 def _closed(table: _OpenTable) -> NftTable:
     chains = {name: _chain(table, name) for name in table.rules}
-    return NftTable(
-        Table(Backend.NFT, _FAMILIES[table.family], table.name, chains),
-        {name: frozenset(places) for name, places in table.hidden.items()},
-        {name: frozenset(places) for name, places in table.counted.items()},
-    )
+    return NftTable(_FAMILIES[table.family], table.name, chains)
 
 
 _NO_DEVICE = "nft does not show which interface the chain is for"
 
 
-def _chain(table: _OpenTable, name: str) -> Chain:
+def _chain(table: _OpenTable, name: str) -> NftChain:
     """nft before 1.0.7 does not tell the devices of an ingress chain."""
-    base, rules = table.bases[name], table.rules[name]
+    base, rules, counted = table.bases[name], table.rules[name], frozenset(table.counted[name])
     if base is None or base.devices is not None or base.hook not in (Hook.INGRESS, Hook.EGRESS):
-        return Chain(name, tuple(rules), base)
-    unsure = [replace(rule, steps=(Undecidable(_NO_DEVICE), *rule.steps)) for rule in rules]
+        return NftChain(name, tuple(rules), base, counted)
+    shown = [_shown(rule) for rule in rules]
+    unsure = [replace(rule, steps=(Undecidable(_NO_DEVICE), *rule.steps)) for rule in shown]
     if isinstance(base.policy, Block):
         unsure.append(Rule(len(rules) + 1, "policy drop", (Uncertain(_NO_DEVICE),)))
-    return Chain(name, tuple(unsure), replace(base, policy=Accept()))
+    return NftChain(name, tuple(unsure), replace(base, policy=Accept()), counted)
 
 
 def _base(body: Json) -> BaseChain | None:
@@ -256,5 +324,5 @@ def _may_block(table: _OpenTable) -> bool:
         isinstance(step, (Block, Elsewhere, Uncertain, Choice))
         for rules in table.rules.values()
         for rule in rules
-        for step in rule.steps
+        for step in _shown(rule).steps
     )

@@ -112,7 +112,8 @@ def steps_of(expressions: Sequence[Json], scope: Scope) -> tuple[Step, ...]:
     family = None if scope.ipv6 is None else FamilyIs(scope.ipv6)
     for expression in expressions:
         try:
-            steps += [step for step in _steps(expression, scope) if step != family]
+            found = _steps(expression, scope)
+            steps += [step for step in found if step != family] if family in found else found
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
             kind = next(iter(expression), "") if isinstance(expression, dict) else ""
             reason = f"{kind or 'a statement'} is not understood: {problem}"
