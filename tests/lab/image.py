@@ -40,6 +40,7 @@ PACKAGES = (
 )
 SKELETON = Path(__file__).with_name("skeleton")
 SETUP = Path(__file__).with_name("setup.sh")
+CSF_STAND_IN = Path(__file__).with_name("csf_stand_in.py")
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 BUILD_SECONDS = 1500.0
 INSTALL = """
@@ -54,13 +55,30 @@ rm -rf /var/lib/apt/lists/*
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Packages over the base image, and a shell script that sets them up, for a few hosts."""
+    """Packages over the base image, and a shell script that sets them up, for a few hosts.
+
+    ``suite`` is the release of Debian.
+    """
 
     packages: tuple[str, ...]
     setup: str = ""
+    suite: str = SUITE
 
 
 BASE = Layer(())
+DOVECOT_2_4 = """cat >/etc/dovecot/conf.d/99-lab.conf <<'END'
+protocols {
+  imap = yes
+}
+mail_driver = maildir
+mail_path = ~/Maildir
+mail_inbox_path =
+ssl_server_cert_file = /etc/ssl/mail/cert.pem
+ssl_server_key_file = /etc/ssl/mail/dovecot.key
+END
+doveconf -n >/dev/null
+"""
+TRIXIE = Layer((), DOVECOT_2_4, "trixie")
 POSTFIX = Layer(
     ("postfix",),
     """
@@ -79,6 +97,53 @@ SAVED_IPTABLES = Layer(
     ("iptables-persistent",),
     "rm -f /etc/iptables/rules.v4 /etc/iptables/rules.v6\n",
 )
+CSF_CONF = """# As ConfigServer Security & Firewall keeps it; read by a stand-in.
+TESTING = "0"
+
+# Allow incoming TCP ports
+TCP_IN = "22,25,465,587,143,993"
+
+# Allow outgoing TCP ports
+TCP_OUT = "25,53,80,443,465,587"
+
+IPV6 = "1"
+TCP6_IN = "22,25,465,587,143,993"
+TCP6_OUT = "25,53,80,443,465,587"
+LF_SPI = "1"
+DROP_LOGGING = "1"
+SMTP_BLOCK = "0"
+SMTP_ALLOWLOCAL = "1"
+SMTP_PORTS = "25,465,587"
+SMTP_ALLOWUSER = "Debian-exim"
+"""
+CSF_UNIT = """[Unit]
+Description=A stand-in for ConfigServer Firewall & Security
+Before=network-pre.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/csf -s
+ExecStop=/usr/sbin/csf -f
+
+[Install]
+WantedBy=multi-user.target
+"""
+CSF = Layer(
+    (),
+    f"""mkdir -m 700 /etc/csf
+cat >/usr/sbin/csf <<'END'
+{CSF_STAND_IN.read_text(encoding="utf-8")}END
+chmod 700 /usr/sbin/csf
+cat >/etc/csf/csf.conf <<'END'
+{CSF_CONF}END
+echo '198.18.7.1 # lfd: (smtpauth) Failed SMTP AUTH login' >/etc/csf/csf.deny
+echo '192.0.2.200 # the office' >/etc/csf/csf.allow
+chmod 600 /etc/csf/*
+cat >/etc/systemd/system/csf.service <<'END'
+{CSF_UNIT}END
+""",
+)
 
 
 def cache_directory() -> Path:
@@ -92,11 +157,11 @@ def lower_directories(layer: Layer = BASE) -> tuple[Path, ...]:
     """
     cache = cache_directory()
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    base = cache / f"base-{base_key()}"
+    base = cache / f"base-{base_key(layer.suite)}"
     if not base.exists():
         with locked(cache):
-            build_base(base)
-    if layer == BASE:
+            build_base(base, layer.suite)
+    if not layer.packages and not layer.setup:
         return (base,)
     upper = cache / f"layer-{layer_key(layer)}"
     if not upper.exists():
@@ -105,8 +170,8 @@ def lower_directories(layer: Layer = BASE) -> tuple[Path, ...]:
     return (upper, base)
 
 
-def base_key() -> str:
-    recipe = hashlib.sha256(repr((SUITE, PACKAGES, SETUP.read_bytes())).encode())
+def base_key(suite: str = SUITE) -> str:
+    recipe = hashlib.sha256(repr((suite, PACKAGES, SETUP.read_bytes())).encode())
     for path in skeleton_files():
         name = str(path.relative_to(SKELETON))
         recipe.update(repr((name, path.read_bytes(), os.access(path, os.X_OK))).encode())
@@ -114,7 +179,7 @@ def base_key() -> str:
 
 
 def layer_key(layer: Layer) -> str:
-    return hashlib.sha256(repr((base_key(), layer, INSTALL)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((base_key(layer.suite), layer, INSTALL)).encode()).hexdigest()[:16]
 
 
 def skeleton_files() -> list[Path]:
@@ -129,7 +194,7 @@ def locked(cache: Path) -> Iterator[None]:
         yield
 
 
-def build_base(final: Path) -> None:
+def build_base(final: Path, suite: str) -> None:
     if final.exists():
         return
     scratch = fresh_scratch(final)
@@ -138,7 +203,7 @@ def build_base(final: Path) -> None:
             "debootstrap",
             "--variant=minbase",
             f"--include={','.join(PACKAGES)}",
-            SUITE,
+            suite,
             str(scratch),
         ),
         timeout=BUILD_SECONDS,

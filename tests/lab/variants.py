@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from .breakages import NFT_FILE, open_in_firewalld
-from .image import FIREWALLD, POSTFIX, SAVED_IPTABLES, UFW
+from .image import CSF, FIREWALLD, POSTFIX, SAVED_IPTABLES, UFW
 from .internet import Internet
 from .mailhost import DEVICE, MailHost
 from .names import GATEWAY_IPV6, HOST_IPV6, HOST_NAME
@@ -157,3 +157,8 @@ def ufw(host: MailHost, internet: Internet) -> None:
 @VARIANTS.entry("firewalld", "firewalld with the mail ports opened for good", FIREWALLD)
 def firewalld(host: MailHost, internet: Internet) -> None:
     open_in_firewalld(host, "smtp", "smtps", "smtp-submission", "imap", "imaps")
+
+
+@VARIANTS.entry("csf", "CSF (a stand-in for it) with the mail ports opened", CSF)
+def csf(host: MailHost, internet: Internet) -> None:
+    host.sh("systemctl enable --now csf.service")

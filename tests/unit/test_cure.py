@@ -95,7 +95,7 @@ def test_blockers_in_a_row_are_one_plan() -> None:
     assert found.automatic
     assert command.arguments == ("iptables-nft-restore", "--noflush", "-w")
     assert command.stdin == (
-        "*raw\n-D PREROUTING 1\nCOMMIT\n"
+        "*raw\n-D PREROUTING -p tcp -m tcp --dport 25 -j DROP\nCOMMIT\n"
         "*filter\n-I INPUT 2 -p tcp -m tcp --dport 25 -j ACCEPT\nCOMMIT\n"
     )
 
@@ -274,7 +274,9 @@ def test_a_denial_of_ufw_is_deleted_with_ufw() -> None:
     (step,) = found.plan
     assert step.owner is not None
     assert step.owner.commands == (("ufw", "delete", "deny", "25/tcp"),)
-    assert step.owner.undo == (("ufw", "insert", "2", "deny", "25/tcp"),)
+    assert step.owner.undo == ()
+    assert step.owner.files == ("/etc/ufw/user.rules", "/etc/ufw/user6.rules")
+    assert step.owner.reload == ("ufw", "reload")
 
 
 FIREWALLD = (

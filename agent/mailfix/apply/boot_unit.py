@@ -37,7 +37,7 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
-# Without it, every start of another service would start this one again.
+# So that nothing starts it a second time in the same boot.
 RemainAfterExit=yes
 {environment}ExecStart={command}
 TimeoutStartSec=2min
@@ -92,12 +92,10 @@ def _link_it() -> None:
 
 
 def remove() -> None:
-    """Have no unit of our own any longer; raises OSError."""
-    if not os.path.lexists(_unit()) and not os.path.lexists(_link()):
-        return
+    """Have no unit of our own any longer, nor a half-written one; raises OSError or Failed."""
     if os.path.lexists(_link()):
         durable.remove(_link())
-    durable.remove(_unit())
+    FileChange(_unit(), read_state(_unit()), None).make()
     with contextlib.suppress(OSError):
         os.rmdir(os.path.dirname(_link()))
 

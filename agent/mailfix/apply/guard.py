@@ -21,7 +21,6 @@ TRIAL_S = 20.0
 """Patience for the first start of the command, seconds."""
 
 _SERVICE = (
-    "--property=Type=exec",
     # A crash while taking back is no reason to stop there; 1 says that it is stuck, 64 that the
     # call is refused: trying at once again helps neither.
     "--property=Restart=on-failure",
@@ -48,9 +47,27 @@ def arm(store: Store, number: int, seconds: int) -> None:
         boot_unit.put(store.folder)
         _stop(number)
         _start(number, seconds)
-    except (Failed, Refusal) as error:
-        disarm(store, number)
+    except Failed as error:
+        _stop(number)
+        tidy(store, number)
         raise Refusal(f"the guard cannot be armed, nothing was changed: {error}") from None
+
+
+def stand_by(store: Store, number: int) -> None:
+    """Have what is interrupted taken back at the next boot, for a transaction without a guard.
+
+    Without systemd there is no such unit, and ``mailfix recover`` is left to the administrator.
+
+    Raises:
+        Refusal: the unit cannot be made.
+    """
+    if not boot.runs_systemd():
+        return
+    try:
+        boot_unit.put(store.folder)
+    except Failed as error:
+        tidy(store, number)
+        raise Refusal(f"a crash could not be recovered, nothing was changed: {error}") from None
 
 
 def disarm(store: Store, number: int) -> None:
@@ -60,10 +77,12 @@ def disarm(store: Store, number: int) -> None:
         tidy(store)
 
 
-def tidy(store: Store) -> None:
-    """Remove the unit for the next boot, unless a transaction is unfinished."""
-    with contextlib.suppress(OSError, Damaged):
-        if not store.unfinished():
+def tidy(store: Store, never_begun: int | None = None) -> None:
+    """Remove the unit for the next boot, unless a transaction other than that is unfinished."""
+    if not boot.runs_systemd():
+        return
+    with contextlib.suppress(OSError, Failed, Damaged):
+        if all(each.plan.number == never_begun for each in store.unfinished()):
             boot_unit.remove()
 
 

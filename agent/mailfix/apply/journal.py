@@ -19,13 +19,14 @@ from mailfix.apply.kinds import read_change, write_change
 from mailfix.changes import Change
 from mailfix.changes.codec import from_plain, to_plain
 from mailfix.host import durable
+from mailfix.model import Refusal
 
 FORMAT = 1
 PLAN_LIMIT = durable.LIMIT // 2
 """Bytes of the first record: what is written must be small enough to be read again."""
 
 
-class Damaged(Exception):
+class Damaged(Refusal):
     """A journal that cannot be understood; its text says which one and where."""
 
 
@@ -127,8 +128,9 @@ class Journal:
         Raises:
             Damaged: it is not a journal, or not one of this version.
         """
+        text = _text(file)
         try:
-            lines = list(_whole(_text(file)))
+            lines = list(_whole(text))
             if not lines:
                 return None
             plan = _plan_from_plain(lines[0])

@@ -155,6 +155,25 @@ def note_undone(store: Store, journal: Journal) -> None:
 
 
 @contextmanager
+def locked_within(store: Store, seconds: float) -> Iterator[None]:
+    """Have the lock, once who holds it now is done; raises Held after ``seconds``.
+
+    For a confirmation: the guard may just be taking back what it is about.
+    """
+    deadline = time.monotonic() + seconds
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(store.locked())
+                break
+            except Held:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
+        yield
+
+
+@contextmanager
 def _locked(store: Store, tell: Tell, guard: int | None) -> Iterator[None]:
     """Have the lock; the guard gets it whoever holds it."""
     with contextlib.ExitStack() as stack:

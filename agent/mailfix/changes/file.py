@@ -104,8 +104,7 @@ class FileChange:
             raise Drift(f"{self.path} was changed by somebody else meanwhile")
         if present is Present.BEFORE:
             self._put()
-        else:
-            self._settle()
+        self._settle()
 
     def force(self) -> None:
         """Make it whatever is there now; raises Failed."""
@@ -122,7 +121,7 @@ class FileChange:
             raise Failed(f"{self.path} cannot be written: {error.strerror}") from None
 
     def _settle(self) -> None:
-        """Remove what an interrupted attempt left, and flush what it had not."""
+        """Flush what an interrupted attempt had not, and remove what it left."""
         folder = os.path.dirname(self.path)
         try:
             if os.path.lexists(self._beside):

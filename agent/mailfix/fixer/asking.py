@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailfix.fixer.choosing import Choice, Decision
-from mailfix.fixer.dialogue import ask, tell
+from mailfix.fixer.dialogue import ask, colour, tell
 from mailfix.report.fix import text
 from mailfix.report.fix.result import Cure
 
@@ -18,7 +18,7 @@ _DECISIONS = {
 
 def decide(cure: Cure) -> Decision:
     """Show one finding with what would be done, and ask."""
-    tell(text.offer(cure))
+    tell(text.offer(cure, colour=colour()))
     return _DECISIONS[ask("Do this?", _ANSWERS, otherwise="n")]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mailfix.apply import guard
-from mailfix.apply.journal import Event, Journal, Plan
+from mailfix.apply.journal import Event, Journal, Plan, State
 from mailfix.apply.store import Store
 from mailfix.apply.transaction import End, Outcome, carry_out
 from mailfix.changes import Change
@@ -47,17 +47,21 @@ def carry(store: Store, wanted: Plan) -> tuple[Journal, Outcome]:
         raise Refusal(
             f"the journal cannot be written: {error.strerror}: {error.filename}"
         ) from None
-    if wanted.guard_s:
-        _arm(store, journal)
+    _watch(store, journal)
     outcome = carry_out(journal, lambda line: tell(f"  {escape(line)}"))
-    if wanted.guard_s and outcome.end is End.TAKEN_BACK:
+    if outcome.end is End.TAKEN_BACK or journal.state is State.FINISHED:
         guard.disarm(store, wanted.number)
     return journal, outcome
 
 
-def _arm(store: Store, journal: Journal) -> None:
+def _watch(store: Store, journal: Journal) -> None:
+    """Have somebody take it back when this process cannot."""
+    number, seconds = journal.plan.number, journal.plan.guard_s
     try:
-        guard.arm(store, journal.plan.number, journal.plan.guard_s)
+        if seconds:
+            guard.arm(store, number, seconds)
+        else:
+            guard.stand_by(store, number)
     except Refusal as error:
         journal.write(Event.TAKEN_BACK, text=str(error))
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 
@@ -9,6 +10,11 @@ from collections.abc import Mapping
 def is_there() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def colour() -> bool:
+    """Whether the dialogue may be coloured."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def tell(text: str) -> None:

@@ -74,7 +74,11 @@ def _undone(
 def _refuse_drift(journal: Journal, force: frozenset[str]) -> None:
     found = [each for each in undo.drifts(journal) if each.path not in force]
     if found:
-        dialogue.tell(undone.drifted([(each.summary, each.difference) for each in found]))
+        dialogue.tell(
+            undone.drifted(
+                [(each.summary, each.difference) for each in found], colour=dialogue.colour()
+            )
+        )
         raise Refusal(_overwritten_never(journal, found))
 
 
@@ -96,5 +100,9 @@ def _forced(changes: Sequence[Change], force: frozenset[str]) -> list[Change]:
 
 
 def _is_wanted(journal: Journal, inverses: Sequence[Change]) -> bool:
-    dialogue.tell(undone.offer(journal.plan.titles, [each.preview() for each in inverses]))
+    dialogue.tell(
+        undone.offer(
+            journal.plan.titles, [each.preview() for each in inverses], colour=dialogue.colour()
+        )
+    )
     return dialogue.ask("Undo this?", {"y": "yes", "n": "no"}, otherwise="n") == "y"

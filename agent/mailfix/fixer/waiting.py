@@ -16,6 +16,9 @@ from mailfix.report.fix import text
 from mailfix.report.fix.result import End, FixResult
 from mailfix.report.fix.undone import Undone
 
+PATIENCE_S = 60.0
+"""How long a confirmation waits for whoever is at work, perhaps the guard itself."""
+
 
 def wait_for_confirmation(store: Store, result: FixResult) -> FixResult:
     """Ask the administrator who made it, ideally with a second session at hand."""
@@ -31,7 +34,7 @@ def wait_for_confirmation(store: Store, result: FixResult) -> FixResult:
 
 def _kept(store: Store, result: FixResult) -> FixResult:
     try:
-        with store.locked():
+        with recovery.locked_within(store, PATIENCE_S):
             recovery.confirm(store, result.transaction)
     except Refusal as error:
         return replace(result, end=End.TAKEN_BACK, guard_s=0, reason=str(error))
@@ -42,7 +45,7 @@ def confirm(number: int | None) -> int:
     """Keep what waits for confirmation, and give its number; raises Refusal."""
     requirements.require_root("confirm")
     store = Store()
-    with store.locked():
+    with recovery.locked_within(store, PATIENCE_S):
         return recovery.confirm(store, number).plan.number
 
 

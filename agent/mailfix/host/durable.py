@@ -176,7 +176,7 @@ def make_folder(path: str, mode: int = 0o700) -> None:
     try:
         os.mkdir(path, mode)
     except FileExistsError:
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
+        if not os.path.isdir(path):
             raise
     flush_folder(os.path.dirname(path))
 

@@ -74,6 +74,7 @@ async def run(
         async with asyncio.timeout(allowed):
             return await _finish(child, argv[0], limit, text_in)
     except TimeoutError:
+        _kill(child)
         return Unknown(f"{' '.join(argv)} did not end within {allowed:.1f} s")
     finally:
         await _end(child)
@@ -118,11 +119,14 @@ async def _drain(
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
-    """Leave no process and no open pipe behind."""
+    """Leave no process and no open pipe behind, whatever the program itself has left."""
     if child.returncode is None:
         _kill(child)
-    with contextlib.suppress(TimeoutError):
+    try:
         await asyncio.wait_for(child.communicate(), _REAP_S)
+    except TimeoutError:
+        # A daemon that left the group may have them for ever.
+        child._transport.close()  # type: ignore[attr-defined]
 
 
 def _kill(child: asyncio.subprocess.Process) -> None:

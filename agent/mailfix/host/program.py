@@ -12,12 +12,24 @@ from collections.abc import Sequence
 from mailfix.host import process
 from mailfix.host.clock import Deadline
 from mailfix.host.process import Output
-from mailfix.model import Fact
+from mailfix.model import Fact, Unknown
 
 PATIENCE_S = 30.0
 
 
+_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
 def run(argv: Sequence[str], *, text_in: str = "", timeout_s: float = PATIENCE_S) -> Fact[Output]:
-    """Run a program to its end; see :func:`mailfix.host.process.run`. Not from within asyncio."""
-    running = process.run(argv, Deadline.after(timeout_s), timeout_s, text_in=text_in)
+    """Run a program to its end; see :func:`mailfix.host.process.run`. Not from within asyncio.
+
+    It ends with us (prctl(2), PR_SET_PDEATHSIG): a recovery must not find the host as before while
+    something that was started for the transaction is yet to act.
+    """
+    program = process.find_program(argv[0])
+    if program is None:
+        return Unknown(f"{argv[0]} is not installed")
+    bound = _WITH_US if process.find_program(_WITH_US[0]) else ()
+    whole = (*bound, program, *argv[1:])
+    running = process.run(whole, Deadline.after(timeout_s), timeout_s, text_in=text_in)
     return asyncio.run(running)

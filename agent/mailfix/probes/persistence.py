@@ -16,6 +16,7 @@ from mailfix.facts import MAIL_PORTS, BootFile, Flow, MailUser, Prospect
 from mailfix.firewall import (
     Backend,
     Direction,
+    Dump,
     Question,
     RuleRef,
     Ruleset,
@@ -56,13 +57,15 @@ class Saved:
     """What the boot loads, which of it was refused, and what may come besides it.
 
     ``after`` is the firewall of then, None where that of today is not known; ``same`` tells that
-    they do not differ. ``doubts`` say what else may open a port that the rest closes.
+    they do not differ. ``doubts`` say what else may open a port that the rest closes. ``dumps``
+    are the texts of what the files load.
     """
 
     after: AfterBoot | None
     same: bool
     files: tuple[BootFile, ...] = ()
     doubts: tuple[str, ...] = ()
+    dumps: tuple[Dump, ...] = ()
 
 
 async def read(host: Host, running: Fact[Ruleset], root: str = "") -> Fact[Saved | None]:
@@ -71,7 +74,13 @@ async def read(host: Host, running: Fact[Ruleset], root: str = "") -> Fact[Saved
     ``root`` goes before the paths of all files. Nothing is tried where the files say, word by
     word, what is running.
     """
-    found = files.find(host, root)
+    return await read_found(host, running, files.find(host, root), root)
+
+
+async def read_found(
+    host: Host, running: Fact[Ruleset], found: BootFiles, root: str = ""
+) -> Fact[Saved | None]:
+    """As :func:`read`, of files that were found before."""
     present = owners_in(running.value) if isinstance(running, Known) else frozenset()
     owners = frozenset(name for name in present if owner_starts(name, root))
     sleepers = asleep(present, root)
@@ -111,9 +120,9 @@ def _sources(
 def _saved(running: Fact[Ruleset], sources: Sources, tried: Tried, found: BootFiles) -> Saved:
     doubts = tuple(_doubts(found))
     if isinstance(running, Unknown):
-        return Saved(None, False, tried.files, doubts)
+        return Saved(None, False, tried.files, doubts, tried.dumps)
     after = after_boot(running.value, sources)
-    return Saved(after, after.is_like(running.value), tried.files, doubts)
+    return Saved(after, after.is_like(running.value), tried.files, doubts, tried.dumps)
 
 
 def _forgotten(host: Host, running: Fact[Ruleset], owners: Set[str], root: str) -> frozenset[Place]:

@@ -57,16 +57,33 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnersWay:
-    """What the program that owns the rules is told: its commands, and those that take it back.
+class ListedSetting:
+    """An item that a comma-separated setting is to hold: ``NAME = "one,two"`` in a file."""
 
-    ``advice`` is for what no command does.
+    file: str
+    name: str
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersWay:
+    """What the program that owns the rules is told, and how that is taken back.
+
+    ``settings`` are made in its files first, then its ``commands`` are run. ``advice`` says why
+    no program should do that by itself; "" where one may.
+
+    ``files`` are those in which the owner keeps what changes; it may make or rewrite them. To take
+    it back: run the commands of ``undo``; where a file then is not what it was, put it back and run
+    ``reload``, with which the owner reads its files anew (empty where it does by itself).
     """
 
     owner: str
     commands: tuple[tuple[str, ...], ...]
     undo: tuple[tuple[str, ...], ...]
     advice: str = ""
+    files: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    settings: tuple[ListedSetting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

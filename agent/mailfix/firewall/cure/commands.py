@@ -1,8 +1,9 @@
 """The exact edit as the backend's own tool takes it: argument lists and texts, never a shell.
 
-Rules of iptables are edited by number with iptables of the same backend, native ones by handle
-with nft, elements of sets with nft or ipset. Several edits of one backend in a row are one call,
-which changes all or nothing within a table.
+Rules of iptables come by number and go by what they read, with iptables of the same backend: were
+the numbers to shift at that moment, no other rule would go. Native ones are edited by handle with
+nft, elements of sets with nft or ipset. Several edits of one backend in a row are one call, which
+changes all or nothing within a table.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _told(edit: Edit, ruleset: Ruleset) -> _Told:
     if isinstance(edit, ElementEdit):
         return _elements(edit)
     native = any(each.native for each in (edit.old, edit.new) if each is not None)
-    return _native(edit, ruleset) if native else _of_iptables(edit)
+    return _native(edit, ruleset) if native else _of_iptables(edit, ruleset)
 
 
 def _command(tool: tuple[str, ...], told: Sequence[_Told]) -> Command:
@@ -87,7 +88,7 @@ def _command(tool: tuple[str, ...], told: Sequence[_Told]) -> Command:
         return Command(NFT, json.dumps({"nftables": objects}))
     if tool == IPSET:
         return Command(IPSET, "".join(each.line for each in told))
-    if len(told) == 1:
+    if len(told) == 1 and told[0].words:
         return Command((*tool, "-w", "-t", told[0].table, *told[0].words))
     tables = (
         "\n".join([f"*{table}", *(each.line for each in group), "COMMIT", ""])
@@ -96,13 +97,26 @@ def _command(tool: tuple[str, ...], told: Sequence[_Told]) -> Command:
     return Command((f"{tool[0]}-restore", "--noflush", "-w"), "".join(tables))
 
 
-def _of_iptables(edit: RuleEdit) -> _Told:
-    where = f"{edit.chain.chain} {edit.position}"
-    if edit.new is None:
-        line = f"-D {where}"
-    else:
-        line = f"{'-I' if edit.old is None else '-R'} {where} {edit.new.spelling}"
-    return _Told((_binary(edit.chain),), edit.chain.table, tuple(words(line)), line)
+def _of_iptables(edit: RuleEdit, ruleset: Ruleset) -> _Told:
+    lines = []
+    if edit.new is not None:
+        lines.append(f"-I {edit.chain.chain} {edit.position} {edit.new.spelling}")
+    if edit.old is not None:
+        lines.append(_deletion(edit, ruleset))
+    only = tuple(words(lines[0])) if len(lines) == 1 else ()
+    return _Told((_binary(edit.chain),), edit.chain.table, only, "\n".join(lines))
+
+
+def _deletion(edit: RuleEdit, ruleset: Ruleset) -> str:
+    """By what the rule reads; by number only where the chain has another like it before."""
+    assert edit.old is not None
+    text = edit.old.rule.text
+    before = edit.chain.find(ruleset)[1].rules[: edit.position - 1]
+    if all(each.text != text for each in before) and (
+        edit.new is None or edit.new.rule.text != text
+    ):
+        return f"-D {text.removeprefix('-A ')}"
+    return f"-D {edit.chain.chain} {edit.position + (edit.new is not None)}"
 
 
 def _binary(chain: ChainRef) -> str:
@@ -173,7 +187,7 @@ def _elements(edit: ElementEdit) -> _Told:
     objects = tuple(
         {deed: {"element": {**place, "elem": elements}}}
         for deed, elements in (
-            ("delete", [_key(json.loads(each)) for each in edit.gone]),
+            ("delete", [element_key(json.loads(each)) for each in edit.gone]),
             ("add", [json.loads(each) for each in edit.come]),
         )
         if elements
@@ -181,7 +195,7 @@ def _elements(edit: ElementEdit) -> _Told:
     return _Told(NFT, where.table, objects=objects)
 
 
-def _key(element: Json) -> Json:
+def element_key(element: Json) -> Json:
     """What identifies an element: without its verdict, timeout and comment."""
     key = element[0] if isinstance(element, list) else element
     return key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key

@@ -240,7 +240,7 @@ class Comparison:
         """All but the port: directions, families, protocols, users, clients' ports."""
         base = self.asked[0]
         for family in sorted(Family, key=lambda each: each is not base.family):
-            local = _local_address(base, family)
+            local = local_address_of(base, family)
             for direction in sorted(Direction, key=lambda each: each is not base.direction):
                 one = replace(
                     base,
@@ -313,7 +313,8 @@ def _coarse(
     return PortClasses.of([*named, *((port, port) for port in special)])
 
 
-def _local_address(base: Question, family: Family) -> str:
+def local_address_of(base: Question, family: Family) -> str:
+    """The host's own address in a family, or some address where it is not known."""
     if family is base.family:
         return base.local_address
     wants_colon = family is Family.IPV6

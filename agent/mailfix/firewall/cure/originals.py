@@ -5,6 +5,7 @@ A rule is changed, and brought back, in the words of the tool that showed it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ _SPEAKABLE = frozenset(
     }
 )
 """Statements that ``nft -j -f`` makes again as ``nft -j list`` shows them."""
+CUT = " ..."
 _UNSPEAKABLE_KEYS = frozenset({"xt", "exthdr", "tcp option", "ip option", "osf", "socket", "base"})
 """Expressions that nft lists in another way than it reads them, or not at all."""
 
@@ -67,6 +69,21 @@ class Originals:
             return Spelled(rule, rule.text.removeprefix(prefix))
         body = self._listed_in(chain).rules.get(rule.handle or 0)
         return Spelled(rule, "" if body is None else _spelling(body), native=True)
+
+    def reading(self, chain: ChainRef, rule: Rule, spelling: str = "") -> str:
+        """The rule's text, of which no two are the same that are not the same rule.
+
+        That of nft leaves out the comment, and is cut where it is long: a digest is added then, by
+        the ``spelling`` where the rule is a new one.
+        """
+        if rule.text.startswith(f"-A {chain.chain}"):
+            return rule.text
+        told = rule.text if rule.comment is None else f'{rule.text} comment "{rule.comment}"'
+        if not rule.text.endswith(CUT):
+            return told
+        body = self._listed_in(chain).rules.get(rule.handle or 0) or json.loads(spelling or "{}")
+        expressions = json.dumps(_without_counts(body.get("expr")))
+        return f"{told} # {hashlib.sha256(expressions.encode()).hexdigest()[:16]}"
 
     def sets(self, chain: ChainRef) -> Mapping[str, Json]:
         """The sets and maps of the chain's table, by name, as nft lists them."""
@@ -213,6 +230,13 @@ def _spelling(body: Mapping[str, Json]) -> str:
         return ""
     kept = {name: body[name] for name in ("expr", "comment") if name in body}
     return json.dumps(kept)
+
+
+def _without_counts(value: Json) -> Json:
+    if isinstance(value, dict):
+        kept = {name: each for name, each in value.items() if name not in ("packets", "bytes")}
+        return {name: _without_counts(each) for name, each in kept.items()}
+    return [_without_counts(each) for each in value] if isinstance(value, list) else value
 
 
 def _hides(value: Json) -> bool:

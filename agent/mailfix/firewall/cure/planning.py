@@ -256,10 +256,11 @@ def _candidate(fault: Blocked, proposal: Proposal, difference: Difference) -> Ca
     )
 
 
-def _preference(candidate: Candidate) -> tuple[tuple[bool, float], float]:
-    """The less else it changes the better, then the less it leaves to be cured."""
+def _preference(candidate: Candidate) -> tuple[tuple[bool, float], bool, float]:
+    """The less else it changes the better; then what a program can do; then what cures more."""
     difference = candidate.difference
-    return difference.damage, sum(each.share for each in difference.after.faults)
+    is_advice = candidate.owner is not None and not candidate.owner.commands
+    return difference.damage, is_advice, sum(each.share for each in difference.after.faults)
 
 
 def _cures(proposal: Proposal, fault: Blocked, difference: Difference) -> bool:
@@ -290,7 +291,7 @@ def _objection(plan: Sequence[Candidate], difference: Difference) -> str:
         doubt = difference.after.undecided[0]
         return f"what passes then is not certain: {doubt.reason}"
     for step in plan:
-        if step.owner is not None and not step.owner.commands:
+        if step.owner is not None and step.owner.advice:
             return step.owner.advice
     return ""
 

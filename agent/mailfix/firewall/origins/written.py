@@ -90,29 +90,35 @@ _INCLUDE = re.compile(r'include\s+"([^"\n]{1,1000})"')
 def written_for_nft(file: str, text: str) -> tuple[Written, ...]:
     """The rules of a file in the syntax of nft(8); what it includes is not looked into."""
     reading = _NftReading(file)
-    for statement in _statements(text):
+    for statement in statements(text):
         reading.take(statement)
     return tuple(reading.found)
 
 
 def nft_includes(text: str) -> tuple[str, ...]:
     """The patterns that the file includes, in its order."""
-    found = (_INCLUDE.match(each.text) for each in _statements(text))
+    found = (_INCLUDE.match(each.text) for each in statements(text))
     return tuple(each[1] for each in found if each)
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
-    """A statement, the head of a block (``opens``), or the end of one (no text)."""
+class Statement:
+    """A statement, the head of a block (``opens``), or the end of one (no text).
+
+    It stands in the file from ``begins`` to ``ends``, in characters.
+    """
 
     line: int
     text: str
     opens: bool = False
+    begins: int = 0
+    ends: int = 0
 
 
-def _statements(text: str) -> Iterator[_Statement]:
+def statements(text: str) -> Iterator[Statement]:
     """Cut the text at line ends and semicolons, but not within a rule's own braces."""
     line = start = 1
+    begins = ends = 0
     parts: list[str] = []
     inner = 0
     for found in _TOKEN.finditer(text):
@@ -120,27 +126,32 @@ def _statements(text: str) -> Iterator[_Statement]:
         if token[0] == "#":
             continue
         if not inner and token in ("\n", ";", "}"):
-            yield from _ended(start, parts)
+            yield from _ended(start, parts, begins, ends)
             parts = []
             if token == "}":
-                yield _Statement(line, "")
+                yield Statement(line, "")
         elif token == "{" and not inner and _is_head(parts):
-            yield _Statement(start, "".join(parts).strip(), opens=True)
+            head = "".join(parts).strip()
+            yield Statement(start, head, opens=True, begins=begins, ends=ends)
             parts = []
         else:
             inner += (token == "{") - (token == "}")
-            if not parts and not token.isspace():
-                start = line + token[: len(token) - len(token.lstrip())].count("\n")
-            if parts or not token.isspace():
+            blank = token.isspace() or token == "\\\n"
+            if not parts and not blank:
+                leading = len(token) - len(token.lstrip())
+                start, begins = line + token[:leading].count("\n"), found.start() + leading
+            if not blank:
+                ends = found.start() + len(token.rstrip())
+            if parts or not blank:
                 parts.append(" " if token in ("\n", "\\\n") else token)
         line += token.count("\n")
-    yield from _ended(start, parts)
+    yield from _ended(start, parts, begins, ends)
 
 
-def _ended(start: int, parts: list[str]) -> Iterator[_Statement]:
+def _ended(start: int, parts: list[str], begins: int, ends: int) -> Iterator[Statement]:
     text = "".join(parts).strip()
     if text:
-        yield _Statement(start, text)
+        yield Statement(start, text, begins=begins, ends=ends)
 
 
 def _is_head(parts: list[str]) -> bool:
@@ -158,7 +169,7 @@ class _NftReading:
     _table: tuple[Family | None, str] | None = None
     _chain: str | None = None
 
-    def take(self, statement: _Statement) -> None:
+    def take(self, statement: Statement) -> None:
         words = statement.text.split()
         if statement.opens:
             self._open([word for word in words if word not in ("add", "create")])
@@ -184,13 +195,13 @@ class _NftReading:
         else:
             self._table = None
 
-    def _in_chain(self, statement: _Statement, words: list[str]) -> None:
+    def _in_chain(self, statement: Statement, words: list[str]) -> None:
         if words[0] == "policy":
             self._add(statement, self._chain or "", Kind.POLICY)
         elif words[0] not in _NO_RULE:
             self._add(statement, self._chain or "", Kind.RULE)
 
-    def _command(self, statement: _Statement, words: list[str]) -> None:
+    def _command(self, statement: Statement, words: list[str]) -> None:
         """``add rule inet filter input tcp dport 25 accept`` and its like."""
         verb = words[0] if words[0] in ("add", "insert", "replace", "delete") else "add"
         rest = words[1:] if words[0] == verb else words
@@ -204,9 +215,7 @@ class _NftReading:
             self._add(statement, _bare(rest[0]), kind, 1 if verb == "insert" else None)
             self._table = None
 
-    def _add(
-        self, statement: _Statement, chain: str, kind: Kind, before: int | None = None
-    ) -> None:
+    def _add(self, statement: Statement, chain: str, kind: Kind, before: int | None = None) -> None:
         family, table = self._table or (None, "")
         text = " ".join(statement.text.split())[:MAX_TEXT]
         line = statement.line

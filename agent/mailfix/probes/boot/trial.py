@@ -34,21 +34,26 @@ _OF_THE_NAMESPACE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The rules that the loads make together, where they are written, and what was refused."""
+    """The rules that the loads make together, where they are written, and what was refused.
+
+    ``dumps`` are the texts that tell the rules.
+    """
 
     ruleset: Ruleset
     written: tuple[Written, ...]
     files: tuple[BootFile, ...]
     with_ufw: bool = True
+    dumps: tuple[Dump, ...] = ()
 
 
 def read_as_text(loads: Sequence[Load]) -> Tried | None:
     """The rules of iptables-save's own texts, nothing run; None where there is anything else."""
     if any(each.family is None or each.keeps or each.problem for each in loads):
         return None
-    ruleset = read_ruleset(_as_dump(each) for each in loads)
+    dumps = tuple(map(_as_dump, loads))
     written = tuple(line for each in loads for line in each.written)
-    return Tried(ruleset, written, tuple(_file(each, Known(None)) for each in loads))
+    refused = tuple(_file(each, Known(None)) for each in loads)
+    return Tried(read_ruleset(dumps), written, refused, dumps=dumps)
 
 
 async def load(host: Host, loads: Sequence[Load]) -> Tried:
@@ -69,7 +74,7 @@ async def load(host: Host, loads: Sequence[Load]) -> Tried:
         dumps = (*told.value.dumps, *(_as_dump(each) for each in as_text))
         tried = _judged(in_namespace, told.value, read_ruleset(dumps))
         written = (*tried.written, *(line for each in as_text for line in each.written))
-        tried = replace(tried, written=written)
+        tried = replace(tried, written=written, dumps=dumps)
     gaps = (*tried.ruleset.gaps, *(gap for gap in unread if gap))
     unread_files = (_file(each, Unknown(each.problem)) for each in loads if each.problem)
     files = (each for each in (*tried.files, *unread_files) if each.file.startswith("/"))

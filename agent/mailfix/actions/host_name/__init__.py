@@ -1,0 +1,1 @@
+"""Which name fits a host, and the files that hold it as text."""

@@ -1,0 +1,112 @@
+"""The firewall as it is at this moment, read for a change that is about to be made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from mailfix.changes.change import Failed
+from mailfix.firewall import Backend, Ruleset, read_ruleset
+from mailfix.firewall.cure import ChainRef, Drifted, SetChange
+from mailfix.firewall.cure.commands import element_key
+from mailfix.firewall.cure.originals import Originals
+from mailfix.firewall.ruleset import Chain, Dump, Table
+from mailfix.host import Deadline, Host
+from mailfix.host.dns import SystemDns
+from mailfix.model import Unknown
+from mailfix.probes.firewall import read_dumps
+
+PATIENCE_S = 20.0
+_BUILT_IN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
+
+
+def host_for(seconds: float) -> Host:
+    """The host with that much time for what is asked of it."""
+    deadline = Deadline.after(seconds)
+    return Host(SystemDns(deadline), deadline, os.geteuid() == 0)
+
+
+def read_texts() -> tuple[Dump, ...]:
+    """What the firewall's tools tell; raises Failed. Not from within asyncio."""
+    told = asyncio.run(read_dumps(host_for(PATIENCE_S)))
+    if isinstance(told, Unknown):
+        raise Failed(f"the firewall cannot be read: {told.reason}")
+    return told.value
+
+
+@dataclass(frozen=True, slots=True)
+class PresentRules:
+    """The rules, and what the tools' texts hold beyond them."""
+
+    ruleset: Ruleset
+    originals: Originals
+
+    @classmethod
+    def read(cls) -> PresentRules:
+        """Raises Failed."""
+        return cls.of(read_texts())
+
+    @classmethod
+    def of(cls, texts: tuple[Dump, ...]) -> PresentRules:
+        return cls(read_ruleset(texts), Originals.of(texts))
+
+    def lines(self, chain: ChainRef) -> tuple[str, ...]:
+        """The texts of the chain's rules in full; none where there is no such chain."""
+        try:
+            rules = chain.find(self.ruleset)[1].rules
+        except Drifted:
+            return ()
+        return tuple(self.originals.reading(chain, each) for each in rules)
+
+    def with_built_in(self, chains: Iterable[ChainRef]) -> PresentRules:
+        """With the chains that iptables makes when they are first used."""
+        ruleset = self.ruleset
+        for each in chains:
+            if each.backend is not Backend.NFT and each.chain in _BUILT_IN:
+                ruleset = _with_chain(ruleset, each)
+        return replace(self, ruleset=ruleset)
+
+    def holds(self, change: SetChange) -> bool | None:
+        """Whether the set has what comes and lacks what goes; None where that is half so."""
+        gone, come = _keys(change, change.gone), _keys(change, change.come)
+        present = self._elements(change)
+        if gone <= present and not come & present:
+            return False
+        return True if come <= present and not gone & present else None
+
+    def _elements(self, change: SetChange) -> frozenset[str]:
+        where = change.where
+        if where.backend is Backend.IPSET:
+            return _keys(change, tuple(self.originals.ipset_elements(where.name)))
+        chain = ChainRef(where.backend, where.family, where.table, "")
+        listed = self.originals.sets(chain).get(where.name, {}).get("elem", [])
+        return _keys(change, tuple(map(json.dumps, listed)))
+
+
+def _with_chain(ruleset: Ruleset, place: ChainRef) -> Ruleset:
+    with suppress(Drifted):
+        place.find(ruleset)
+        return ruleset
+    key = (place.backend, place.family, place.table)
+    same = [each for each in ruleset.tables if (each.backend, each.family, each.name) == key]
+    table = same[0] if same else Table(*key)
+    made = replace(table, chains={**table.chains, place.chain: Chain(place.chain, ())})
+    others = (each for each in ruleset.tables if each is not table)
+    return replace(ruleset, tables=(*others, made))
+
+
+def _keys(change: SetChange, elements: tuple[str, ...]) -> frozenset[str]:
+    """What tells elements apart: without the time that is left to them, and their counters."""
+    if change.where.backend is Backend.IPSET:
+        return frozenset(each.split(" ", 1)[0] for each in elements)
+    return frozenset(_key(each) for each in elements)
+
+
+def _key(element: str) -> str:
+    listed = json.loads(element)
+    verdict = listed[1] if isinstance(listed, list) else None
+    return json.dumps([element_key(listed), verdict])

@@ -1,0 +1,212 @@
+"""A blocked port is opened on a booted host, stays open after a reboot, and is closed by undo.
+
+All else must be as it was: every other rule with its comment, every file with owner, mode and time.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from .breakages import BREAKAGES, NFT_FILE, POLICY_DROP, open_in_firewalld
+from .image import BASE, FIREWALLD, SAVED_IPTABLES, UFW, Layer
+from .internet import State
+from .lab import Lab, running_lab
+from .machine import LabError
+from .mailhost import MailHost
+from .names import HOST_IPV4
+from .variants import VARIANTS
+
+pytestmark = pytest.mark.usefixtures("lab_machine")
+
+RULES = (
+    "firewall-inbound-blocked",
+    "firewall-client-port-blocked",
+    "firewall-outbound-blocked",
+)
+FIXER = (
+    "env",
+    "PYTHONPATH=/opt/mailfix/agent",
+    "python3",
+    "/opt/mailfix/tests/lab/firewall_fixer.py",
+)
+SNAPSHOT = """
+for tool in iptables-nft ip6tables-nft; do $tool-save -c; done
+if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save -c; fi
+nft list ruleset
+for place in /etc/iptables /etc/nftables.conf /etc/nftables.d /etc/ufw /etc/firewalld; do
+    if [ -e $place ]; then find $place -type f -printf '%p %m %u %g %T@\\n' -exec md5sum {} + ; fi
+done
+"""
+COUNTERS = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Blockage:
+    """How the port is closed, and what the cure says of itself."""
+
+    close: Callable[[Lab], None]
+    summary: str
+    layer: Layer = BASE
+    reboots: bool = False
+    rules: tuple[str, ...] = RULES
+
+
+def broken(name: str) -> Callable[[Lab], None]:
+    return lambda lab: BREAKAGES[name].apply(lab.host, lab.internet)
+
+
+def beside_fail2ban(lab: Lab) -> None:
+    VARIANTS["fail2ban"].apply(lab.host, lab.internet)
+    lab.host.sh("iptables -A INPUT -p tcp --dport 25 -m comment --comment 'no \"mail\"' -j DROP")
+
+
+def saved(lab: Lab) -> None:
+    """The running rules are the saved ones and a ban of fail2ban's."""
+    lines = [
+        *("# by hand", "*filter", ":INPUT ACCEPT [0:0]", ":FORWARD ACCEPT [0:0]"),
+        *(":OUTPUT ACCEPT [0:0]", "[3:180] -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT"),
+        *("[5:300] -A INPUT -p tcp -m tcp --dport 25 -j DROP", "COMMIT", ""),
+    ]
+    lab.host.write("/etc/iptables/rules.v4", "\n".join(lines))
+    lab.host.sh(
+        "iptables-restore -c </etc/iptables/rules.v4\n"
+        "iptables -N f2b-exim\n"
+        "iptables -A f2b-exim -s 198.51.100.7 -j REJECT\n"
+        "iptables -I INPUT -p tcp -m multiport --dports 25 -j f2b-exim"
+    )
+
+
+def saved_policy(lab: Lab) -> None:
+    others = "-A INPUT -p tcp -m multiport --dports 465,587,143,993 -j ACCEPT\nCOMMIT"
+    for family, icmp, tool in ((4, "icmp", "iptables"), (6, "ipv6-icmp", "ip6tables")):
+        text = POLICY_DROP.format(icmp=icmp).replace("COMMIT", others)
+        lab.host.write(f"/etc/iptables/rules.v{family}", text)
+        lab.host.sh(f"{tool}-restore </etc/iptables/rules.v{family}")
+
+
+def nftables_conf(lab: Lab) -> None:
+    """A policy in the file itself, a set in one that it includes."""
+    include = 'include "/etc/nftables.d/*.nft"\n'
+    lab.host.write("/etc/nftables.conf", NFT_FILE.replace("25, ", "") + include)
+    own = (
+        "table inet own {\n    set closed { type inet_service; elements = { 25, 26 }; }\n"
+        "    chain input { type filter hook input priority 10; tcp dport @closed drop; }\n}\n"
+    )
+    lab.host.write("/etc/nftables.d/own.nft", own)
+    lab.host.sh("nft -f /etc/nftables.conf && systemctl enable nftables.service")
+
+
+def ufw_denies(lab: Lab) -> None:
+    lab.host.sh("ufw allow 22,143,465,587,993/tcp && ufw deny 25/tcp && ufw --force enable")
+
+
+def ufw_forgot(lab: Lab) -> None:
+    lab.host.sh("ufw allow 22,143,465,587,993/tcp && ufw --force enable")
+
+
+def firewalld_forgot(lab: Lab) -> None:
+    open_in_firewalld(lab.host, "smtps", "smtp-submission", "imap", "imaps")
+    lab.host.sh("systemctl enable firewalld.service")
+
+
+BLOCKAGES = {
+    "iptables-nft": Blockage(broken("blocked-25"), "delete rule 1 of INPUT (iptables-nft"),
+    "iptables-legacy": Blockage(
+        broken("blocked-25-legacy"), "delete rule 1 of INPUT (iptables-leg"
+    ),
+    "ipv6": Blockage(broken("blocked-25-v6"), "delete rule 1 of INPUT (iptables-nft"),
+    "native nft": Blockage(broken("blocked-25-nft"), "delete rule"),
+    "policy": Blockage(broken("policy-drop"), "append to INPUT"),
+    "range in a chain": Blockage(broken("user-chain-range"), "narrow rule 1 of services"),
+    "reject": Blockage(broken("reject-25"), "delete rule"),
+    "mail user": Blockage(broken("out-25-owner"), "delete rule 1 of OUTPUT"),
+    "beside fail2ban": Blockage(beside_fail2ban, "delete rule"),
+    "saved rule": Blockage(saved, "delete rule 2 of INPUT", SAVED_IPTABLES, reboots=True),
+    "saved policy": Blockage(saved_policy, "append to INPUT", SAVED_IPTABLES, reboots=True),
+    "nftables.conf": Blockage(nftables_conf, "append to input", reboots=True),
+    "ufw denies": Blockage(ufw_denies, "run ufw allow 25/tcp", UFW),
+    "ufw forgot": Blockage(ufw_forgot, "run ufw allow 25/tcp", UFW, reboots=True),
+    "firewalld": Blockage(firewalld_forgot, "run firewall-cmd", FIREWALLD, reboots=True),
+}
+
+
+@pytest.mark.parametrize("blockage", BLOCKAGES.values(), ids=BLOCKAGES.keys())
+def test_a_closed_port_opens_and_closes_again(blockage: Blockage) -> None:
+    with running_lab(blockage.layer) as lab:
+        blockage.close(lab)
+        assert failing(lab.host)
+        before = snapshot(lab.host)
+        told = fixer(lab.host, "fix", *blockage.rules)
+        first = told["proposals"][0]
+        assert told["end"] == "made", told
+        assert first["summary"].startswith(blockage.summary), first
+        assert first["manual"] == ""
+        assert "changes nothing else" in first["proof"]
+        is_healthy(lab)
+        no_more_than_told(before, snapshot(lab.host), told["proposals"])
+        if blockage.reboots:
+            lab.host.reboot()
+            lab.host.wait_mail_ports()
+            is_healthy(lab)
+        assert fixer(lab.host, "undo")["end"] == "taken back"
+        after = snapshot(lab.host)
+        if blockage.reboots:
+            before, after = files_of(before), files_of(after)
+        assert list(difflib.unified_diff(before, after, lineterm="", n=0)) == []
+        assert failing(lab.host)
+
+
+def test_what_a_script_makes_at_boot_is_not_cured_without_asking(lab: Lab) -> None:
+    script = "#!/bin/sh\niptables -A INPUT -p tcp --dport 25 -j DROP\n"
+    lab.host.write("/etc/network/if-pre-up.d/firewall", script)
+    lab.host.sh("chmod 755 /etc/network/if-pre-up.d/firewall && /etc/network/if-pre-up.d/firewall")
+    (told,) = fixer(lab.host, "propose", *RULES)["proposals"]
+    assert "/etc/network/if-pre-up.d/firewall makes the rule again" in told["manual"]
+
+
+def fixer(host: MailHost, deed: str, *rules: str) -> dict[str, Any]:
+    done = host.run([*FIXER, deed, *rules], timeout=120)
+    if done.returncode != 0:
+        raise LabError(done.stderr)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def failing(host: MailHost) -> list[str]:
+    findings = host.audit().report["findings"]
+    return [each["message"] for each in findings if each["status"] == "fail"]
+
+
+def is_healthy(lab: Lab) -> None:
+    """The outside can connect and the host can send: as the audit and a stranger see it."""
+    assert failing(lab.host) == []
+    lab.host.wait_mail_ports()
+    assert lab.internet.knock(HOST_IPV4, 993) is State.OPEN
+
+
+def snapshot(host: MailHost) -> list[str]:
+    lines = host.sh(SNAPSHOT).splitlines()
+    return [COUNTERS.sub("", line) for line in lines if not line.startswith("#")]
+
+
+def files_of(lines: list[str]) -> list[str]:
+    return [line for line in lines if "/etc/" in line]
+
+
+def no_more_than_told(before: list[str], after: list[str], proposals: list[dict[str, Any]]) -> None:
+    """Every rule of iptables that came or went was in a preview."""
+    previews = [line for each in proposals for line in each.get("preview", ())]
+    told = {line[1:] for line in previews if line[:1] in ("-", "+")}
+    changed = [
+        line[1:].strip()
+        for line in difflib.unified_diff(before, after, lineterm="", n=0)
+        if " -A " in line[:6] and not line.startswith(("---", "+++"))
+    ]
+    assert [line for line in changed if line not in told] == []
