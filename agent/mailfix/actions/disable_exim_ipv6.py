@@ -6,7 +6,7 @@ import ipaddress
 
 from mailfix.actions.exim import edits, judging, layout
 from mailfix.actions.exim.judging import Bench, Tried
-from mailfix.actions.exim.restarting import with_restart
+from mailfix.actions.exim.restarting import is_restarted, with_restart
 from mailfix.actions.proposal import Declined, Proposal
 from mailfix.actions.situation import Situation
 from mailfix.changes.exim_configuration import Configuration
@@ -75,7 +75,7 @@ def _tried(bench: Bench) -> Tried | Declined:
 
 
 def _already(bench: Bench, finding: Finding) -> Proposal | Declined:
-    if bench.situation.draft.changes:
+    if is_restarted(bench.situation):
         return Declined(f"{LINE} is among the changes chosen already", cured=True)
     changes = with_restart(bench.situation, (), bench.coming, bench.endpoints, {OPTION: TOLD})
     if isinstance(changes, Declined):

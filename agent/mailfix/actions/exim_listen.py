@@ -9,7 +9,7 @@ from mailfix.actions.exim import edits, interfaces, judging, layout, shell_text
 from mailfix.actions.exim.edits import Edit
 from mailfix.actions.exim.interfaces import Wish
 from mailfix.actions.exim.judging import Bench
-from mailfix.actions.exim.restarting import with_restart
+from mailfix.actions.exim.restarting import is_restarted, with_restart
 from mailfix.actions.proposal import Declined, Proposal
 from mailfix.actions.situation import Situation
 from mailfix.changes import exim_configuration
@@ -30,7 +30,7 @@ LOCAL_KIND = (
 
 def propose(situation: Situation, finding: Finding) -> Proposal | Declined:
     """Change what keeps exim from the port, and restart it."""
-    if declined := _not_exim(situation.facts):
+    if declined := judging.not_exim(situation.facts, "inet_interfaces = all"):
         return declined
     wish = _wish(situation.facts, int(finding.subject.get("port", 25)))
     if isinstance(wish, Declined):
@@ -42,15 +42,6 @@ def propose(situation: Situation, finding: Finding) -> Proposal | Declined:
     if wish.served(bench.endpoints) and not absent:
         return _restarted(bench, wish)
     return _edited(bench, wish, absent)
-
-
-def _not_exim(facts: Facts) -> Declined | None:
-    if isinstance(facts.mta, Unknown):
-        return Declined(facts.mta.reason)
-    server = facts.mta.value.server if facts.mta.value else "nothing"
-    if server == "exim":
-        return None
-    return Declined(f"the mail server is {server}, not exim", "postfix: inet_interfaces = all")
 
 
 def _wish(facts: Facts, port: int) -> Wish | Declined:
@@ -67,7 +58,7 @@ def _wish(facts: Facts, port: int) -> Wish | Declined:
 
 
 def _restarted(bench: Bench, wish: Wish) -> Proposal | Declined:
-    if bench.situation.draft.changes:
+    if is_restarted(bench.situation):
         return Declined("exim will listen there by the changes chosen already", cured=True)
     changes = with_restart(bench.situation, (), bench.coming, bench.endpoints, {})
     if isinstance(changes, Declined):

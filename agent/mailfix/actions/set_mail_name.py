@@ -1,4 +1,4 @@
-"""Have exim greet with the host's own name (RFC 5321 sections 3.1 and 4.2)."""
+"""Have exim greet, and say HELO, with the host's own name (RFC 5321 sections 3.1 and 4.1.4)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import chain
 
 from mailfix.actions.exim import edits, judging, layout
 from mailfix.actions.exim.edits import Edit
-from mailfix.actions.exim.judging import Bench, Tried
-from mailfix.actions.exim.restarting import with_restart
+from mailfix.actions.exim.judging import Accepts, Bench, Tried
+from mailfix.actions.exim.restarting import is_restarted, with_restart
 from mailfix.actions.proposal import Declined, Proposal
 from mailfix.actions.situation import Situation
 from mailfix.changes.exim_configuration import Configuration
@@ -20,14 +20,18 @@ NAME = "primary_hostname"
 BANNER = "smtp_banner"
 ACTIVE_NAME = "smtp_active_hostname"
 MACRO = "MAIN_HARDCODE_PRIMARY_HOSTNAME"
+HELO_RULE = "helo-mismatch"
+HELO_MACRO = "REMOTE_SMTP_HELO_DATA"
 FOLLOWERS = ("qualify_domain", "qualify_recipient")
 """Options that are the primary host name where they are not set."""
 _NAMES = ("$primary_hostname", "${primary_hostname}", "$smtp_active_hostname")
-MANUAL = "others know this server by the name that it greets with today"
+MANUAL = "others know this server by the name that it uses today"
 
 
 def propose(situation: Situation, finding: Finding) -> Proposal | Declined:
     """Change what greets with another name, if the host's name is one to greet with."""
+    if declined := judging.not_exim(situation.facts, "myhostname, smtp_helo_name"):
+        return declined
     name = _fitting_name(situation.facts)
     if isinstance(name, Declined):
         return name
@@ -36,8 +40,12 @@ def propose(situation: Situation, finding: Finding) -> Proposal | Declined:
         return bench
     if bench.coming.options.get(ACTIVE_NAME):
         return Declined(f"{ACTIVE_NAME} is set: the greeting is made anew for each connection")
-    tried = _tried(bench, name)
-    return tried if isinstance(tried, Declined) else _proposal(bench, tried, name)
+    tried = _tried(bench, name, finding.rule)
+    if isinstance(tried, Declined):
+        return tried
+    if tried is None and is_restarted(situation):
+        return Declined(f"exim calls itself {name} by the changes chosen already", cured=True)
+    return _proposal(bench, tried, name)
 
 
 def _fitting_name(facts: Facts) -> str | Declined:
@@ -72,17 +80,38 @@ def _fits(facts: Facts, name: str, family: Family) -> bool | Declined:
     return leads and any(each.name == name for each in reverse.value.names)
 
 
-def _tried(bench: Bench, name: str) -> Tried | Declined | None:
-    """The edit, or None where a restart will do."""
+def _tried(bench: Bench, name: str, rule: str) -> Tried | Declined | None:
+    """What makes the edit, None where a restart will do."""
+    return _tried_for_helo(bench, name) if rule == HELO_RULE else _tried_for_banner(bench, name)
+
+
+def _tried_for_banner(bench: Bench, name: str) -> Tried | Declined | None:
     banner = bench.coming.options.get(BANNER, "").strip('"')
     first, _, rest = banner.partition(" ")
     if first not in _NAMES and first != name:
         new = f"$primary_hostname {rest}" if _is_told(bench, name) else f"{name} {rest}"
         possible = edits.setting_edits(bench.texts, BANNER, new)
-        return _chosen(bench, possible, BANNER, new, ())
+        return _chosen(bench, possible, bench.only((), BANNER, new), BANNER)
     if first in _NAMES and not _is_told(bench, name):
-        return _chosen(bench, _name_edits(bench, name), NAME, name, FOLLOWERS)
+        accepts = bench.only(FOLLOWERS, NAME, name)
+        return _chosen(bench, _name_edits(bench, name), accepts, NAME)
     return None
+
+
+def _tried_for_helo(bench: Bench, name: str) -> Tried | Declined | None:
+    """HELO is the primary host name, unless a transport says otherwise; Debian's by a macro."""
+    if bench.coming.helo == Known(name):
+        return None
+    only = bench.only((NAME, *FOLLOWERS), NAME, name)
+
+    def accepts(after: Configuration) -> bool:
+        return after.helo == Known(name) and only(after)
+
+    possible = chain(
+        edits.macro_edits(bench.texts, HELO_MACRO, "$primary_hostname"),
+        _name_edits(bench, name),
+    )
+    return _chosen(bench, possible, accepts, "HELO name")
 
 
 def _is_told(bench: Bench, name: str) -> bool:
@@ -90,12 +119,10 @@ def _is_told(bench: Bench, name: str) -> bool:
 
 
 def _chosen(
-    bench: Bench, possible: Iterator[Edit], option: str, value: str, others: tuple[str, ...]
+    bench: Bench, possible: Iterator[Edit], accepts: Accepts, what: str
 ) -> Tried | Declined:
-    found = bench.first_that_works(possible, bench.only(others, option, value))
-    if found is None:
-        return Declined(f"no single edit gives exim's {option} the value '{value}'")
-    return found
+    found = bench.first_that_works(possible, accepts)
+    return found or Declined(f"no single edit has exim use the name as its {what}")
 
 
 def _name_edits(bench: Bench, name: str) -> Iterator[Edit]:
@@ -123,7 +150,7 @@ def _proposal(bench: Bench, tried: Tried | None, name: str) -> Proposal | Declin
         return changes
     where = f" ({tried.edit.where})" if tried else ""
     return Proposal(
-        summary=f"have exim greet as {name}{where} and restart it",
+        summary=f"have exim call itself {name}{where} and restart it",
         changes=changes,
         proof=f"{name} leads to the address that mail leaves from, and its PTR record back to "
         f"{name}; exim takes the configuration, tried beside the one in use",

@@ -14,7 +14,7 @@ from mailfix.facts import Endpoint, EximSettings
 from mailfix.host import program
 from mailfix.host.files import scratch_file
 from mailfix.host.process import Output, find_program
-from mailfix.model import Unknown
+from mailfix.model import Fact, Known, Unknown
 from mailfix.probes import exim
 
 DEBIAN_FOLDER = "/etc/exim4"
@@ -27,9 +27,13 @@ Replaced = Mapping[str, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A configuration that exim takes; ``options`` are those of ``exim -bP``, by name."""
+    """A configuration that exim takes; ``options`` are those of ``exim -bP``, by name.
+
+    ``helo`` is the name that it gives to others (RFC 5321 4.1.1.1).
+    """
 
     options: Mapping[str, str]
+    helo: Fact[str]
 
     def endpoints(self, arguments: tuple[str, ...]) -> tuple[Endpoint, ...]:
         """Where a daemon with these arguments listens; raises Failed where that is not clear."""
@@ -63,7 +67,7 @@ def name_of_exim() -> str:
 
 def in_use() -> Configuration:
     """What exim says of the file that it reads now; raises Failed."""
-    return Configuration(_told(_run(name_of_exim(), "-bP")))
+    return _configuration(name_of_exim())
 
 
 def coming(replaced: Replaced | None = None) -> Configuration:
@@ -78,12 +82,30 @@ def coming(replaced: Replaced | None = None) -> Configuration:
     file = exim.parse_file(version.stdout + version.stderr)
     if file is None:
         raise Failed(f"exim does not tell its configuration file: {version.complaint}")
-    with scratch_file("config") as made:
-        judged = _make(file, made, replaced or {})
-        verdict = exim.judged(_run(name, "-bV", "-C", judged), file, "")
-        if not verdict.valid:
-            raise Invalid(verdict.complaint.replace(made, file))
-        return Configuration(_told(_run(name, "-bP", "-C", judged)))
+    try:
+        with scratch_file("config") as made:
+            return _judged(name, file, made, _make(file, made, replaced or {}))
+    except OSError as error:
+        raise Failed(f"{error.filename}: {error.strerror}") from None
+
+
+def _judged(name: str, file: str, made: str, judged: str) -> Configuration:
+    verdict = exim.judged(_run(name, "-bV", "-C", judged), file, "")
+    if not verdict.valid:
+        raise Invalid(verdict.complaint.replace(made, file))
+    return _configuration(name, "-C", judged)
+
+
+def _configuration(*command: str) -> Configuration:
+    options = _told(_run(*command, "-bP"))
+    told = exim.Told(
+        dict(options),
+        exim.parse_sections(_run(*command, "-bP", "routers").stdout),
+        exim.parse_sections(_run(*command, "-bP", "transports").stdout),
+    )
+    mta = exim.parse_mta(told)
+    helo = mta.value.helo if isinstance(mta, Known) and mta.value else Unknown("exim is not there")
+    return Configuration(options, helo)
 
 
 def _make(file: str, made: str, replaced: Replaced) -> str:
@@ -100,10 +122,7 @@ def _make(file: str, made: str, replaced: Replaced) -> str:
 
 def _generate(made: str, replaced: Replaced) -> None:
     folder = os.path.join(os.path.dirname(made), "exim4")
-    try:
-        _copy_sources(folder, replaced)
-    except OSError as error:
-        raise Failed(f"{error.filename}: {error.strerror}") from None
+    _copy_sources(folder, replaced)
     output = _run("update-exim4.conf", "-d", folder, "-o", made)
     if output.code != 0:
         raise Invalid(f"update-exim4.conf: {output.complaint.replace(folder, DEBIAN_FOLDER)}")

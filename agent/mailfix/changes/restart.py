@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from mailfix.changes import exim_configuration, serving
 from mailfix.changes.change import Failed, Place, Present, Seen
+from mailfix.changes.exim_configuration import Invalid
 from mailfix.changes.serving import Daemon, Listening
 from mailfix.host import units
 
@@ -91,13 +92,24 @@ class Restart:
     def make(self) -> None:
         if not (self._acts and self.runs) or self._is_untouched:
             return
-        coming = exim_configuration.coming()
-        _hold(coming.options, self.options)
+        self._check_configuration()
         serving.end_waiting(SERVER, self.unit)
         try:
             units.restart(self.unit)
         except units.Refused as error:
             raise Failed(str(error)) from None
+
+    def _check_configuration(self) -> None:
+        """An exim that is down already has nothing to lose by a start that cannot be checked."""
+        try:
+            coming = exim_configuration.coming()
+        except Invalid:
+            raise
+        except Failed:
+            if serving.processes_of(SERVER):
+                raise
+        else:
+            _hold(coming.options, self.options)
 
     def verify(self) -> None:
         if self._acts and (self.runs or serving.processes_of(SERVER)):

@@ -14,7 +14,7 @@ from mailfix.actions.situation import Situation
 from mailfix.changes import Failed, exim_configuration, serving
 from mailfix.changes.exim_configuration import Configuration, Invalid
 from mailfix.changes.file import FileChange
-from mailfix.facts import Endpoint, EximSource, Layout
+from mailfix.facts import Endpoint, EximSource, Facts, Layout
 from mailfix.host import files
 from mailfix.model import Unknown
 
@@ -94,6 +94,16 @@ def bench(situation: Situation, line: str) -> Bench | Declined:
         return Declined(f"exim refuses its configuration as it is: {error}", advice)
     texts = _texts(situation, source.value)
     return Bench(situation, source.value, texts, coming, coming_arguments(situation))
+
+
+def not_exim(facts: Facts, postfix: str) -> Declined | None:
+    """What is said where another mail server is in use; ``postfix`` is what it is there."""
+    if isinstance(facts.mta, Unknown):
+        return Declined(facts.mta.reason)
+    server = facts.mta.value.server if facts.mta.value else "nothing"
+    if server == "exim":
+        return None
+    return Declined(f"the mail server is {server}, not exim", f"postfix: {postfix}")
 
 
 def panel_here(found: Layout) -> layout.Panel | None:

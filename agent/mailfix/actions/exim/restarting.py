@@ -47,6 +47,11 @@ def with_restart(
     return (back, *changed, forth)
 
 
+def is_restarted(situation: Situation) -> bool:
+    """Whether exim will read its configuration anew by the changes chosen already."""
+    return any(isinstance(each, Restart) for each in situation.draft.changes)
+
+
 def unit_of_exim(facts: Facts) -> str | None:
     """The unit by which exim is started, None where there is none or it is not known."""
     exim = exim_server(facts)
