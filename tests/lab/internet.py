@@ -60,6 +60,11 @@ class State(Enum):
     UNREACHABLE = "unreachable"
 
 
+def at_once(address: str) -> str:
+    """The option of ``ip address add`` by which an IPv6 address can be bound to immediately."""
+    return " nodad" if ":" in address else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The state of a port and the first line that came from it, if any came."""
@@ -106,7 +111,7 @@ class Internet:
     def _configure(self) -> None:
         own = [OUTSIDE_IPV4, OUTSIDE_IPV6, DNS_IPV4, DNS_IPV6, BAD_DNS_IPV4, BAD_DNS_IPV6]
         own += [address for pair in SERVERS.values() for address in pair]
-        self.namespace.ip_batch(*(f"address add {address} dev lo" for address in own))
+        self.namespace.ip_batch(*(f"address add {each} dev lo{at_once(each)}" for each in own))
         self.namespace.write_sysctls(
             {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
         )
@@ -115,7 +120,7 @@ class Internet:
         """Give the provider's end of the host's cable its addresses."""
         self.namespace.ip_batch(
             f"address add {GATEWAY_IPV4}/24 dev {HOST_DEVICE}",
-            f"address add {GATEWAY_IPV6}/64 dev {HOST_DEVICE}",
+            f"address add {GATEWAY_IPV6}/64 dev {HOST_DEVICE} nodad",
         )
 
     def _listeners(self, port: int) -> list[socket.socket]:

@@ -106,7 +106,7 @@ class MailHost:
         self.internet.plug_in_host()
         self.namespace.ip_batch(
             f"address add {HOST_IPV4}/24 dev {DEVICE}",
-            f"address add {HOST_IPV6}/64 dev {DEVICE}",
+            f"address add {HOST_IPV6}/64 dev {DEVICE} nodad",
             f"route add default via {GATEWAY_IPV4}",
             f"route add default via {GATEWAY_IPV6}",
         )

@@ -9,7 +9,7 @@ from mailfix.actions.firewall.next_boot import Future, NextBoot, next_boot
 from mailfix.actions.proposal import Declined, Proposal
 from mailfix.actions.situation import Situation
 from mailfix.changes.present import PresentRules, host_for
-from mailfix.firewall import Question
+from mailfix.firewall import Question, judge
 from mailfix.firewall.cure import Cure, applied, cure
 from mailfix.model import Finding, Unknown, percent
 
@@ -33,18 +33,26 @@ def propose(situation: Situation, finding: Finding) -> Proposal | Declined:
     now = PresentRules.of(texts)
     found = cure(now.ruleset, question, texts, also)
     if not found.plan:
-        return _without_plan(found)
+        return _without_plan(situation, found, now, also)
     advice = [step.owner for step in found.plan if step.owner and not step.owner.commands]
     if advice:
         return Declined(found.why_not or advice[0].advice, advice[0].advice)
     return _proposed(situation, found, now, also)
 
 
-def _without_plan(found: Cure) -> Declined:
-    if "nothing is known to be blocked" in found.why_not:
-        return Declined("the changes chosen before open it already", cured=True)
-    told = f'see "mailfix explain {found.question.port} --cure"'
-    return Declined(found.why_not, told)
+def _without_plan(
+    situation: Situation, found: Cure, now: PresentRules, also: tuple[Question, ...]
+) -> Proposal | Declined:
+    asked = found.question
+    if judge(now.ruleset, asked).faults:
+        told = f'see "mailfix explain {asked.port} --cure"'
+        return Declined(found.why_not, told)
+    future = Future(situation.draft, now.ruleset, now.ruleset, (), asked, also)
+    boot = next_boot(future)
+    if not boot.files:
+        return Declined("the changes chosen before open it already", boot.manual, cured=True)
+    names = " and ".join(each.path for each in boot.files)
+    return Proposal(f"keep it open after the next boot: {names}", boot.files, boot.proof, RISK)
 
 
 def _proposed(

@@ -104,7 +104,7 @@ class FileChange:
             raise Drift(f"{self.path} was changed by somebody else meanwhile")
         if present is Present.BEFORE:
             self._put()
-        self._settle()
+        self._settle(flush=present is Present.AFTER)
 
     def force(self) -> None:
         """Make it whatever is there now; raises Failed."""
@@ -120,13 +120,13 @@ class FileChange:
         except OSError as error:
             raise Failed(f"{self.path} cannot be written: {error.strerror}") from None
 
-    def _settle(self) -> None:
+    def _settle(self, *, flush: bool) -> None:
         """Flush what an interrupted attempt had not, and remove what it left."""
         folder = os.path.dirname(self.path)
         try:
             if os.path.lexists(self._beside):
                 durable.remove(self._beside)
-            elif os.path.isdir(folder):
+            elif flush and os.path.isdir(folder):
                 durable.flush_folder(folder)
         except OSError as error:
             raise Failed(f"{folder} cannot be tidied up: {error.strerror}") from None

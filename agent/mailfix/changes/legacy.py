@@ -22,6 +22,10 @@ _CHILD = str(Path(iptc_child.__file__))
 PATIENCE_S = 30.0
 
 
+class Shifted(Drift):
+    """Another program was quicker: the rule has another number by now. Nothing was changed."""
+
+
 def removes(edit: Edit) -> bool:
     """Whether the edit takes away a rule of iptables-legacy and puts none in its place."""
     return (
@@ -35,7 +39,7 @@ def delete(edits: Sequence[Edit]) -> None:
     """Make the edits, which all remove a rule; all those of a table at once.
 
     Raises:
-        Drift: a rule is not what it was.
+        Shifted: a rule is not at its number.
         Failed: it could not be done.
     """
     rules = [each for each in edits if isinstance(each, RuleEdit) and each.old is not None]
@@ -59,7 +63,7 @@ def _delete_in(family: Family, table: str, edits: Sequence[RuleEdit]) -> None:
         raise Failed(told.reason)
     code = told.value.code
     if code == iptc_child.CHANGED:
-        raise Drift(f"table {table} (iptables-legacy): {told.value.complaint}")
+        raise Shifted(f"table {table} (iptables-legacy): {told.value.complaint}")
     if code == iptc_child.NO_LIBRARY:
         for each in edits:
             _delete_by_text(each.chain, _text(each))

@@ -11,7 +11,9 @@ import difflib
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -166,14 +168,19 @@ class OwnerChange:
         traces = self._has_traces()
         if not self._is_loaded(now):
             return traces
-        states = [(States(each), now.lines(each.chain)) for each in self.chains]
-        found = {(each.state_of(lines), each.last) for each, lines in states}
-        sets = [now.holds(each) for each in self.sets]
-        if all(state == last for state, last in found) and all(sets):
-            return True
-        if all(state == 0 for state, _ in found) and not any(sets):
+        chains = [self._is_in(each, now.lines(each.chain)) for each in self.chains]
+        found = {*chains, *map(now.holds, self.sets)}
+        if found == {False}:
             return None if traces else False
-        return None
+        return True if found == {True} else None
+
+    def _is_in(self, edit: ChainEdit, present: Sequence[str]) -> bool | None:
+        """Whether the chain has what comes and lacks what goes; None where that is half so."""
+        if self.settings:
+            return _by_count(edit, present)
+        states = States(edit)
+        state = states.state_of(present)
+        return {0: False, states.last: True}.get(-1 if state is None else state)
 
     def _is_loaded(self, now: PresentRules) -> bool:
         try:
@@ -184,14 +191,29 @@ class OwnerChange:
         return True
 
     def _has_traces(self) -> bool:
-        """Whether a file differs from what it was by something that concerns the ports."""
+        """Whether a file differs from what it was by something that is the owner's doing."""
         return any(self._own_lines(each) for each in self.files)
 
     def _own_lines(self, file: OwnedFile) -> list[str]:
-        return [line for line in _changed_lines(file) if self._is_own(line)]
+        changed = _changed_lines(file)
+        if self._settings_in(file):
+            return [] if self._foreign_lines(file) else changed
+        return [line for line in changed if self._is_own(line)]
 
     def _foreign_lines(self, file: OwnedFile) -> list[str]:
-        return [line for line in _changed_lines(file) if not self._is_own(line)]
+        changed = _changed_lines(file)
+        if not self._settings_in(file):
+            return [line for line in changed if not self._is_own(line)]
+        now = read_state(file.path)
+        text = _decoded(file.text_before())
+        for setting in self._settings_in(file):
+            text = with_item(text, setting.name, setting.item) or text
+            if now is not None and text == _decoded(now.data):
+                return []
+        return changed
+
+    def _settings_in(self, file: OwnedFile) -> list[ListedSetting]:
+        return [each for each in self.settings if os.path.realpath(each.file) == file.path]
 
     def _is_own(self, line: str) -> bool:
         return any(re.search(rf"\b{port}\b", line) for port in self.ports)
@@ -214,13 +236,16 @@ class OwnerChange:
             run(Command(command))
 
     def _take_back(self) -> None:
-        if self._is_made(PresentRules.read()) is not False:
-            for command in self.undo if self._is_loaded(PresentRules.read()) else ():
-                run(Command(command))
+        """Where the owner refuses to take its rules back, the files bring it to that."""
+        now = PresentRules.read()
+        if self._is_loaded(now) and self._is_made(now) is not False:
+            for command in self.undo:
+                with suppress(Failed):
+                    run(Command(command))
         for file in self.files:
             self._put_back(file)
         now = PresentRules.read()
-        if self.reload and self._is_loaded(now) and self._rules.look().present is not Present.AFTER:
+        if self.reload and self._is_loaded(now) and self._is_made(now) is not False:
             run(Command(self.reload))
 
     def _put_back(self, file: OwnedFile) -> None:
@@ -260,8 +285,21 @@ def _changed_lines(file: OwnedFile) -> list[str]:
     ]
 
 
+def _by_count(edit: ChainEdit, present: Sequence[str]) -> bool | None:
+    """Of an owner that makes all of its rules anew, and puts them where it likes."""
+    before, after, now = Counter(edit.before), Counter(edit.after), Counter(present)
+    concerned = (before - after) + (after - before)
+    if all(now[text] == after[text] for text in concerned):
+        return True
+    return False if all(now[text] == before[text] for text in concerned) else None
+
+
 def _lines(data: bytes) -> Sequence[str]:
-    return [line.strip() for line in data.decode("utf-8", "surrogateescape").splitlines()]
+    return [line.strip() for line in _decoded(data).splitlines()]
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _set(setting: ListedSetting) -> None:
@@ -270,7 +308,7 @@ def _set(setting: ListedSetting) -> None:
     before = read_state(path)
     if before is None:
         raise Failed(f"there is no {path}")
-    text = with_item(before.data.decode("utf-8", "surrogateescape"), setting.name, setting.item)
+    text = with_item(_decoded(before.data), setting.name, setting.item)
     if text is None:
         raise Failed(f"{path} has no setting {setting.name}")
     FileChange.of(path, before, text.encode("utf-8", "surrogateescape")).make()

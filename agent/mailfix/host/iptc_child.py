@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 LOCK = "/run/xtables.lock"
@@ -37,7 +38,7 @@ def main() -> None:
 def _library(ipv6: bool) -> Any:
     """The class of tables; by itself, importing python-iptables does not touch any."""
     try:
-        import iptc
+        iptc = import_module("iptc")
     except ImportError:
         sys.exit(NO_LIBRARY)
     return iptc.Table6 if ipv6 else iptc.Table

@@ -3,7 +3,8 @@
 ``cure`` gives the plan. Read the modules in the data's order: ``edits`` (what may change),
 ``originals`` and ``commands`` (how the tools say it), ``candidates`` and ``owners`` with ``ufw``,
 ``firewalld`` and ``csf`` (what may help), ``ideal`` and ``difference`` (what each changes),
-``planning`` (which are chosen).
+``planning`` (which are chosen). ``hunks``, ``states`` and ``redrawn`` tell an edit by the rules'
+texts alone, for when it is made, or taken back, later.
 """
 
 from __future__ import annotations
