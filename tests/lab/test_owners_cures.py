@@ -273,10 +273,14 @@ def hosts(lab_machine: None) -> Iterator[Hosts]:
 
 
 def explained(lab: Lab, case: Case) -> dict[str, dict[str, Any]]:
-    """The cures of the blocked families, as ``mailfix explain`` prints them."""
-    words = ["mailfix", "explain", *case.arguments, "--cure", "--format", "json"]
-    families = json.loads(lab.host.run(words).stdout)["families"]
-    return {each["family"]: each["cure"] for each in families if each["answer"] == "blocked"}
+    """The cures of the blocked families, as ``mailfix explain`` prints them for each alone."""
+    cures = {}
+    for family in ADDRESSES:
+        words = ["explain", *case.arguments, "--cure", "--family", family, "--format", "json"]
+        [told] = json.loads(lab.host.run(["mailfix", *words]).stdout)["families"]
+        if told["answer"] == "blocked":
+            cures[family] = told["cure"]
+    return cures
 
 
 def commands(step: str) -> list[list[str]]:

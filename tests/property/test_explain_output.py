@@ -31,10 +31,11 @@ from mailfix.firewall import (
     Verdict,
     internet,
 )
+from mailfix.firewall.cure import Command, ListedSetting
 from mailfix.firewall.ruleset import Hook
 from mailfix.model import Family, Known, Refusal, Unknown
 from mailfix.report.explain import document, text
-from mailfix.report.explain.explanation import Asked, Explanation, Remedy, Way
+from mailfix.report.explain.explanation import Asked, Explanation, Remedy, RemedyStep, Way
 from tests.property.hostile import ANY_TEXT, text_of
 
 SCHEMA = Draft202012Validator(
@@ -134,6 +135,18 @@ LISTENER = st.builds(
     pid=st.none() | st.integers(1, 2**22),
     process=st.none() | OUTSIDE,
 )
+COMMANDS = st.lists(
+    st.builds(Command, st.lists(OUTSIDE, min_size=1, max_size=3).map(tuple), OUTSIDE), max_size=2
+).map(tuple)
+STEP = st.builds(
+    RemedyStep,
+    OUTSIDE,
+    OUTSIDE,
+    st.lists(st.builds(ListedSetting, OUTSIDE, OUTSIDE, OUTSIDE), max_size=2).map(tuple),
+    COMMANDS,
+    COMMANDS,
+    OUTSIDE,
+)
 WAY = st.builds(
     Way,
     family=st.sampled_from(Family),
@@ -142,7 +155,8 @@ WAY = st.builds(
     sender=st.none()
     | OUTSIDE.map(Unknown)
     | OUTSIDE.map(lambda name: Known(MailUser(name, 101, 104))),
-    cure=st.none() | st.builds(Remedy, st.lists(OUTSIDE, max_size=3).map(tuple), OUTSIDE),
+    cure=st.none()
+    | st.builds(Remedy, st.lists(STEP, max_size=3).map(tuple), st.booleans(), OUTSIDE),
 )
 EXPLANATION = st.builds(
     Explanation,

@@ -25,9 +25,17 @@ from mailfix.firewall import (
     follow,
     read_ruleset,
 )
+from mailfix.firewall.cure import Command, ListedSetting
 from mailfix.model import Fact, Family, Known, Unknown
 from mailfix.report.explain import document, text
-from mailfix.report.explain.explanation import Answer, Asked, Explanation, Remedy, Way
+from mailfix.report.explain.explanation import (
+    Answer,
+    Asked,
+    Explanation,
+    Remedy,
+    RemedyStep,
+    Way,
+)
 
 SCHEMA = json.loads((Path(report.__file__).parent / "explain.schema.json").read_text("utf-8"))
 Listeners: TypeAlias = Fact[tuple[Listener, ...]]
@@ -315,24 +323,79 @@ def test_the_worst_family_decides_the_exit_code(rules: tuple[str, ...], code: in
     assert of(Asked(Direction.IN, "tcp", 25), *unknown).exit_code == (1 if code == 1 else 2)
 
 
-def test_the_smallest_cure_is_shown_where_there_is_one() -> None:
+DELETED = RemedyStep(
+    "delete rule 1 of services",
+    commands=(Command(("iptables-nft", "-D", "services", "1")),),
+    undo=(Command(("iptables-nft-restore", "--noflush"), "*filter\nCOMMIT\n"),),
+)
+
+
+def cured(remedy: Remedy) -> Explanation:
     told = explanation(BLOCKED)
-    step = Remedy(("delete rule 1 of services",))
-    cured = replace(told, ways=(replace(told.ways[0], cure=step),))
-    assert "  The smallest cure:\n    delete rule 1 of services\n" in shown(cured)
+    return replace(told, ways=(replace(told.ways[0], cure=remedy),))
+
+
+def test_the_smallest_cure_is_shown_where_there_is_one() -> None:
+    told, healed = explanation(BLOCKED), cured(Remedy((DELETED,), automatic=True))
+    assert "  The smallest cure:\n    delete rule 1 of services\n" in shown(healed)
     assert "The smallest cure" not in shown(told)
     assert "mailfix explain 25 --cure" in shown(told)
-    assert "mailfix explain 25 --cure" not in shown(cured)
-    written = told_as_json(cured)["families"][0]["cure"]
-    assert written == {"steps": ["delete rule 1 of services"], "but": ""}
+    assert "mailfix explain 25 --cure" not in shown(healed)
+
+
+def test_a_program_is_told_the_commands_of_the_cure_and_how_to_take_it_back() -> None:
+    written = told_as_json(cured(Remedy((DELETED,), automatic=True)))["families"][0]["cure"]
+    assert written == {
+        "steps": ["delete rule 1 of services"],
+        "but": "",
+        "automatic": True,
+        "plan": [
+            {
+                "summary": "delete rule 1 of services",
+                "owner": None,
+                "settings": [],
+                "commands": [{"arguments": ["iptables-nft", "-D", "services", "1"], "stdin": ""}],
+                "undo": [
+                    {
+                        "arguments": ["iptables-nft-restore", "--noflush"],
+                        "stdin": "*filter\nCOMMIT\n",
+                    }
+                ],
+                "why_not": "",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-m comment --comment \x1b[31m", "-m comment --comment \u202e", "x" * 200_000],
+)
+def test_commands_that_cannot_be_written_to_the_letter_are_not_written(text: str) -> None:
+    for command in (Command(("iptables", text)), Command(("iptables-restore",), text)):
+        step = RemedyStep("delete it", commands=(command,), undo=(Command(("ufw", "reload")),))
+        [written] = told_as_json(cured(Remedy((step,), automatic=True)))["families"][0]["cure"][
+            "plan"
+        ]
+        assert written["commands"] == []
+        assert written["undo"] == [{"arguments": ["ufw", "reload"], "stdin": ""}]
+
+
+def test_settings_of_the_owner_are_told_beside_its_commands() -> None:
+    setting = ListedSetting("/etc/csf/csf.conf", "TCP_IN", "25")
+    step = RemedyStep("add 25", "CSF", (setting,), (Command(("csf", "-r")),), why_not="run csf -r")
+    cure = told_as_json(cured(Remedy((step,), False, "run csf -r")))["families"][0]["cure"]
+    assert (cure["automatic"], cure["but"]) == (False, "run csf -r")
+    [written] = cure["plan"]
+    assert (written["owner"], written["why_not"], written["undo"]) == ("CSF", "run csf -r", [])
+    assert written["settings"] == [{"file": "/etc/csf/csf.conf", "name": "TCP_IN", "item": "25"}]
 
 
 def test_what_is_wrong_with_a_cure_is_told() -> None:
-    told = explanation(BLOCKED)
-    partly = replace(told.ways[0], cure=Remedy(("open it",), "it opens tcp/24, too"))
-    without = replace(told.ways[0], cure=Remedy((), "docker makes this rule"))
-    assert "    open it\n  But: it opens tcp/24, too\n" in shown(replace(told, ways=(partly,)))
-    assert "  There is no cure to offer: docker" in shown(replace(told, ways=(without,)))
+    partly = Remedy((RemedyStep("open it"),), False, "it opens tcp/24, too")
+    assert "    open it\n  But: it opens tcp/24, too\n" in shown(cured(partly))
+    without = Remedy((), False, "docker makes this rule")
+    assert "  There is no cure to offer: docker" in shown(cured(without))
 
 
 def test_lines_with_rules_fit_the_terminal_and_the_first_tells_the_rule_in_full() -> None:

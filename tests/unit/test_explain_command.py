@@ -19,7 +19,7 @@ from mailfix.explainer import explain
 from mailfix.explainer.request import Request, read_request
 from mailfix.explainer.sight import Sight, look, parse_route
 from mailfix.facts import MailUser, Outgoing, PerFamily
-from mailfix.firewall import AddressSet, Direction
+from mailfix.firewall import AddressSet, Backend, Direction, Dump
 from mailfix.host import Deadline, Host
 from mailfix.host.dns import SystemDns
 from mailfix.model import Family, Known, Refusal, Unknown
@@ -158,6 +158,9 @@ def test_a_route_that_leads_nowhere_else_is_unknown(told: str, reason: str) -> N
 
 
 LEAVING = Outgoing("203.0.113.10", "eth0", Known("203.0.113.10"))
+OVER_IPV6 = Endpoints(
+    Family.IPV6, Outgoing("2001:db8:1::10", "eth0", Known("2001:db8:1::10")), ("2001:db8:1::10",)
+)
 OVER_IPV4: PerFamily[Endpoints | None] = PerFamily(
     Known(Endpoints(Family.IPV4, LEAVING, ("203.0.113.10",))), Known(None)
 )
@@ -191,6 +194,47 @@ def test_a_firewall_that_cannot_be_read_is_unknown() -> None:
     assert way.journey == Unknown("nft cannot list its rules")
 
 
+UFW = """
+*filter
+:INPUT DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:ufw-before-input - [0:0]
+:ufw-user-input - [0:0]
+-A INPUT -j ufw-before-input
+-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw-before-input -j ufw-user-input
+-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT
+COMMIT
+"""
+
+
+@pytest.mark.parametrize(
+    ("family", "command"),
+    [
+        (None, "ufw allow 25/tcp"),
+        (Family.IPV6, "ufw allow proto tcp from any to ::/0 port 25"),
+    ],
+)
+def test_one_plain_command_opens_both_families_where_both_are_asked_about(
+    family: Family | None, command: str
+) -> None:
+    dumps = (
+        Dump(Backend.IPTABLES_NFT, Family.IPV4, UFW),
+        Dump(Backend.IPTABLES_NFT, Family.IPV6, UFW.replace("ufw-", "ufw6-")),
+    )
+    seen = Sight(Known(dumps), PerFamily(OVER_IPV4.ipv4, Known(OVER_IPV6)))
+    ways = explain(read_request("25", family=family, cure=True), seen)
+    assert len(ways) == (2 if family is None else 1)
+    for way in ways:
+        assert way.cure is not None
+        assert way.cure.automatic
+        [step] = way.cure.steps
+        assert step.owner == "ufw"
+        assert [" ".join(each.arguments) for each in step.commands] == [command]
+        undone = command.replace("ufw allow", "ufw delete allow")
+        assert [" ".join(each.arguments) for each in step.undo] == [undone]
+
+
 @needs_firewall
 def test_a_blocked_port_ends_with_1_and_names_the_rule() -> None:
     done = on_a_host(
@@ -215,6 +259,61 @@ def test_the_smallest_cure_is_found_when_asked_for() -> None:
     step = told[told.index("The smallest cure:") :]
     assert "delete rule 1 of INPUT" in step
     assert "changes nothing else" in step
+
+
+CURED = """
+import json, subprocess, sys
+OPTIONS = {"iptables-nft-save": (), "nft": ("-s", "list", "ruleset")}
+def told():
+    words = [sys.executable, "-m", "mailfix", "explain", "25", "--cure", "--format", "json"]
+    return json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=False).stdout)
+def run(commands):
+    for each in commands:
+        subprocess.run(each["arguments"], input=each["stdin"], text=True, check=True)
+def rules():
+    return [
+        line
+        for tool in ("iptables-nft-save", "nft")
+        for line in subprocess.check_output([tool, *OPTIONS[tool]], text=True).splitlines()
+        if not line.startswith("#")
+    ]
+before, first = rules(), told()
+for step in first["families"][0]["cure"]["plan"]:
+    run(step["commands"])
+second = told()
+for step in reversed(first["families"][0]["cure"]["plan"]):
+    run(step["undo"])
+answers = [each["answer"] for each in (first, second)]
+print(json.dumps([answers, rules() == before]))
+"""
+
+
+@needs_firewall
+@pytest.mark.parametrize(
+    "firewall",
+    [
+        ("iptables-nft -A INPUT -p tcp --dport 25 -j DROP",),
+        ("iptables-nft -A INPUT -p tcp --dport 22 -j ACCEPT", "iptables-nft -P INPUT DROP"),
+        (
+            "iptables-nft -A INPUT -p tcp --dport 20:30 -j DROP",
+            "iptables-nft -t mangle -A PREROUTING -p tcp --dport 25 -j DROP",
+        ),
+        (
+            "nft add table ip guard",
+            "nft add chain ip guard input { type filter hook input priority 0\\; }",
+            "nft add rule ip guard input tcp dport 25 drop",
+            "nft add rule ip guard input tcp dport 22 accept",
+        ),
+    ],
+    ids=["one rule", "policy", "two blockers", "native"],
+)
+def test_the_commands_that_are_told_open_the_port_and_take_it_back(
+    firewall: tuple[str, ...],
+) -> None:
+    made = "\n".join(firewall)
+    done = in_namespace(f"{NETWORK}{made}\nexec {sys.executable} -c '{CURED}'")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [["blocked", "open"], True]
 
 
 @needs_firewall

@@ -52,7 +52,7 @@ class Lamp:
         return f"lamp {self.after}"
 
     def preview(self) -> tuple[str, ...]:
-        return ()
+        return (self.describe(),)
 
     def look(self, *, interrupted: bool = False) -> Seen:
         known = {self.before: Present.BEFORE, self.after: Present.AFTER}
@@ -217,7 +217,7 @@ def test_a_file_changed_between_preview_and_fix_is_kept_and_the_rest_taken_back(
 def test_after_a_restart_what_lived_in_the_kernel_is_left_alone(host: Host) -> None:
     carry_out(host.begin(), quiet)
     host.lamp.write_text("as the boot left it")
-    assert take_back(host.read(), quiet, "boot", rebooted=True).end is End.TAKEN_BACK
+    assert take_back(host.read(), quiet, "boot", at_boot=True).end is End.TAKEN_BACK
     assert host.now() == ("old\n", "as the boot left it")
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mailfix.apply import guard as guards
+from mailfix.apply.boots import is_of_another_boot
 from mailfix.apply.journal import Damaged, Event, Journal, State
 from mailfix.apply.store import Held, Store
 from mailfix.apply.transaction import End, Outcome, Tell, take_back
-from mailfix.host import boot as booting
 from mailfix.host import lock_holder
 from mailfix.model import Refusal
 
@@ -49,7 +49,7 @@ def recover(
     """
     try:
         with _locked(store, tell, guard):
-            outcomes = tuple(_all_recovered(store, tell, guard, force))
+            outcomes = tuple(_all_recovered(store, tell, guard, force, boot=boot))
             guards.tidy(store)
     except Held:
         if boot:
@@ -59,7 +59,7 @@ def recover(
 
 
 def _all_recovered(
-    store: Store, tell: Tell, guard: int | None, force: frozenset[str]
+    store: Store, tell: Tell, guard: int | None, force: frozenset[str], *, boot: bool
 ) -> Iterator[Outcome]:
     """The newest first: it may have been made on top of an older one."""
     for number in reversed(store.numbers()):
@@ -71,7 +71,7 @@ def _all_recovered(
         if journal is None:
             continue
         if _is_due(journal, guard):
-            yield _taken_back(store, journal, tell, force)
+            yield _taken_back(store, journal, tell, force, boot=boot)
         elif number == guard:
             tell(f"transaction {number} is {journal.state.value}: there is nothing to take back")
         note_undone(store, journal)
@@ -80,18 +80,17 @@ def _all_recovered(
 def _is_due(journal: Journal, guard: int | None) -> bool:
     if journal.state is State.UNCONFIRMED:
         number = journal.plan.number
-        return number == guard or _rebooted(journal) or not guards.watches(number)
+        return number == guard or is_of_another_boot(journal.plan) or not guards.watches(number)
     return journal.state in (State.OPEN, State.STUCK)
 
 
-def _rebooted(journal: Journal) -> bool:
-    return journal.plan.boot != booting.identity()
-
-
-def _taken_back(store: Store, journal: Journal, tell: Tell, force: frozenset[str]) -> Outcome:
+def _taken_back(
+    store: Store, journal: Journal, tell: Tell, force: frozenset[str], *, boot: bool
+) -> Outcome:
     reason = _reason(journal)
     tell(f"transaction {journal.plan.number}: {reason}")
-    outcome = take_back(journal, tell, reason, rebooted=_rebooted(journal), force=force)
+    early = boot and is_of_another_boot(journal.plan)
+    outcome = take_back(journal, tell, reason, at_boot=early, force=force)
     if outcome.end is End.TAKEN_BACK:
         guards.disarm(store, journal.plan.number)
     return outcome
@@ -102,7 +101,7 @@ def _reason(journal: Journal) -> str:
         return "it was stuck: tried again"
     if journal.state is State.UNCONFIRMED:
         early = "the host was restarted before it was confirmed"
-        return early if _rebooted(journal) else "it was not confirmed in time"
+        return early if is_of_another_boot(journal.plan) else "it was not confirmed in time"
     return "it was interrupted"
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mailfix.apply.journal import Event, Journal
+from mailfix.apply.boots import is_gone
+from mailfix.apply.journal import Event, Journal, Plan
 from mailfix.changes import Change, Drift, Failed, Present
 from mailfix.changes.file import FileChange
 
@@ -53,7 +54,8 @@ def carry_out(journal: Journal, tell: Tell) -> Outcome:
 def _make_all(journal: Journal, tell: Tell) -> None:
     for number, change in enumerate(journal.plan.changes):
         journal.write(Event.INTENT, number)
-        _say(tell, change.describe())
+        if change.preview():
+            _say(tell, change.describe())
         change.make()
         change.verify()
         journal.write(Event.DONE, number)
@@ -64,14 +66,14 @@ def take_back(
     tell: Tell,
     reason: str,
     *,
-    rebooted: bool = False,
+    at_boot: bool = False,
     force: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Take back every step that may have begun, the last first, as far as that can be done.
 
     What a step left untouched stays so; what somebody else changed since is not overwritten, but
-    for the files in ``force``. ``rebooted``: what does not survive a reboot is gone. Where a step
-    cannot be taken back, the others are all the same.
+    for the files in ``force``. ``at_boot``: no service has read any of it yet, so that only what
+    survives a boot is of interest. Where a step cannot be taken back, the others are all the same.
     """
     problems = []
     once_more = journal.has(Event.REVERSING)
@@ -80,9 +82,9 @@ def take_back(
     for number in sorted(begun, reverse=True):
         change = journal.plan.changes[number]
         try:
-            if not rebooted or change.survives_boot:
+            if not at_boot or change.survives_boot:
                 interrupted = once_more or number not in journal.steps(Event.DONE)
-                _reverse(change, interrupted, tell, force)
+                _reverse(journal.plan, change, interrupted, tell, force)
             _note(journal, Event.REVERSED, number)
         except Exception as error:
             problems.append(f"{change.describe()}: {_plainly(error)}")
@@ -93,9 +95,13 @@ def take_back(
     return Outcome(journal.plan.number, End.TAKEN_BACK, reason)
 
 
-def _reverse(change: Change, interrupted: bool, tell: Tell, force: frozenset[str]) -> None:
+def _reverse(
+    plan: Plan, change: Change, interrupted: bool, tell: Tell, force: frozenset[str]
+) -> None:
     """``interrupted``: its making, or an earlier attempt to take it back, was."""
     seen = change.look(interrupted=interrupted)
+    if is_gone(plan, change, seen):
+        return
     inverse = change.inverse
     if seen.present is not Present.BEFORE:
         _say(tell, f"taking back: {inverse.describe()}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mailfix.apply.boots import is_gone
 from mailfix.apply.journal import Journal, State
 from mailfix.apply.store import Store
 from mailfix.changes import Change, Present
-from mailfix.changes.file import FileChange
+from mailfix.changes.file import FileChange, read_state
 from mailfix.model import Refusal
 
 
@@ -51,12 +52,26 @@ def drifts(journal: Journal) -> Iterator[Drifted]:
     """What is neither as the transaction left it nor as it was before; raises Failed."""
     for change in journal.plan.changes:
         seen = change.look()
-        if seen.present is Present.OTHER:
+        if seen.present is Present.OTHER and not is_gone(journal.plan, change, seen):
             path = change.path if isinstance(change, FileChange) else ""
             yield Drifted(path, change.describe(), seen.difference)
 
 
-def inverses(journal: Journal) -> tuple[Change, ...]:
-    """What takes the transaction back, in the order in which it is made."""
-    found = [change.inverse for change in reversed(journal.plan.changes)]
+def inverses(journal: Journal, force: frozenset[str] = frozenset()) -> tuple[Change, ...]:
+    """What takes the transaction back, in the order in which it is made; raises Failed.
+
+    What went with its boot is left alone. A file is taken from what it is now, times included, so
+    that taking the undo back is exact; what somebody else changed in it, only for ``force``.
+    """
+    plan = journal.plan
+    left = [each for each in plan.changes if not is_gone(plan, each, each.look())]
+    found = [_from_the_present(each.inverse, force) for each in reversed(left)]
     return tuple(sorted(found, key=lambda each: each.place))
+
+
+def _from_the_present(change: Change, force: frozenset[str]) -> Change:
+    if not isinstance(change, FileChange):
+        return change
+    now = read_state(change.path)
+    ours = now is not None and now.is_like(change.before)
+    return replace(change, before=now) if ours or change.path in force else change

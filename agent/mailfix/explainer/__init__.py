@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from mailfix import __version__
 from mailfix.explainer import sight
+from mailfix.explainer.remedy import remedy
 from mailfix.explainer.request import Request
 from mailfix.explainer.sight import Sight
-from mailfix.facts import Listener
-from mailfix.firewall import Direction, Dump, Journey, Question, Ruleset, follow, read_ruleset
-from mailfix.firewall.cure import cure
+from mailfix.facts import Listener, MailUser
+from mailfix.firewall import Direction, Dump, Journey, Ruleset, follow, read_ruleset
 from mailfix.host import Deadline, Host
 from mailfix.host.dns import SystemDns
 from mailfix.model import Fact, Family, Known, Unknown
@@ -42,44 +43,59 @@ def explain(request: Request, seen: Sight) -> tuple[Way, ...]:
     there = tuple(family for family in Family if seen.has(family))
     families = request.families or there or tuple(Family)
     ruleset = _ruleset(seen.dumps)
-    return tuple(_way(request, seen, ruleset, family) for family in families)
+    journeys = {each: _journey(request.asked, seen, ruleset, each) for each in families}
+    remedies = _remedies(ruleset, seen, journeys.values()) if request.cure else {}
+    return tuple(
+        Way(
+            family,
+            journey,
+            listeners=_listeners(request.asked, seen, family, journey),
+            sender=_sender(request.asked, seen, journey),
+            cure=remedies.get(family),
+        )
+        for family, journey in journeys.items()
+    )
 
 
 def _ruleset(dumps: Fact[tuple[Dump, ...]]) -> Fact[Ruleset]:
     return dumps if isinstance(dumps, Unknown) else Known(read_ruleset(dumps.value))
 
 
-def _way(request: Request, seen: Sight, ruleset: Fact[Ruleset], family: Family) -> Way:
-    asked = request.asked
+def _journey(asked: Asked, seen: Sight, ruleset: Fact[Ruleset], family: Family) -> Fact[Journey]:
     question = seen.question(asked, family)
     if isinstance(ruleset, Unknown):
-        return Way(family, ruleset)
+        return ruleset
     if isinstance(question, Unknown):
-        return Way(family, question)
-    journey = _journey(ruleset.value, question.value)
-    return Way(
-        family,
-        journey,
-        listeners=_listeners(asked, seen, family, journey),
-        sender=seen.user if asked.direction is Direction.OUT else None,
-        cure=_remedy(ruleset.value, seen, journey) if request.cure else None,
-    )
-
-
-def _journey(ruleset: Ruleset, question: Question) -> Fact[Journey]:
+        return question
     try:
-        return Known(follow(ruleset, question))
+        return Known(follow(ruleset.value, question.value))
     except ValueError as error:
         return Unknown(f"mailfix failed to judge the firewall: {error}")
 
 
-def _remedy(ruleset: Ruleset, seen: Sight, journey: Fact[Journey]) -> Remedy | None:
-    """The smallest cure of what blocks."""
-    if isinstance(journey, Unknown) or not journey.value.verdict.faults:
-        return None
-    dumps = seen.dumps.value if isinstance(seen.dumps, Known) else ()
-    found = cure(ruleset, journey.value.verdict.question, dumps)
-    return Remedy(tuple(step.describe() for step in found.plan), found.why_not)
+def _remedies(
+    ruleset: Fact[Ruleset], seen: Sight, journeys: Iterable[Fact[Journey]]
+) -> dict[Family, Remedy]:
+    """The smallest cure for each blocked family, which may cure the other blocked one, too."""
+    if isinstance(ruleset, Unknown) or isinstance(seen.dumps, Unknown):
+        return {}
+    verdicts = [each.value.verdict for each in journeys if isinstance(each, Known)]
+    blocked = [each.question for each in verdicts if each.faults]
+    return {
+        question.family: remedy(
+            ruleset.value,
+            question,
+            seen.dumps.value,
+            [other for other in blocked if other is not question],
+        )
+        for question in blocked
+    }
+
+
+def _sender(asked: Asked, seen: Sight, journey: Fact[Journey]) -> Fact[MailUser] | None:
+    """As whom the packets are sent, where packets are followed out."""
+    out = asked.direction is Direction.OUT and isinstance(journey, Known)
+    return seen.user if out else None
 
 
 def _listeners(

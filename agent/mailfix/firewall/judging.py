@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
 from mailfix.firewall import hooks
-from mailfix.firewall.addresses import AddressSet
+from mailfix.firewall.addresses import NOWHERE, AddressSet
 from mailfix.firewall.collector import collector_at_rest
 from mailfix.firewall.inquiry import Inquiry, TooMuchEffort, own_addresses
 from mailfix.firewall.internet import internet
@@ -15,6 +15,7 @@ from mailfix.firewall.outcome import Blocking, Flows, Outcome, Place
 from mailfix.firewall.question import Question
 from mailfix.firewall.remaining import Remaining
 from mailfix.firewall.ruleset import Ruleset
+from mailfix.firewall.snapshots import Backwards, Found, origin, united, written
 from mailfix.firewall.trace import Trace
 from mailfix.firewall.verdict import Arrival, Blocked, Undecided, Verdict
 from mailfix.model import Family
@@ -78,7 +79,7 @@ def _space(family: Family, own: frozenset[int], far: AddressSet | None) -> Addre
 
 
 def _verdict(question: Question, space: AddressSet, outcome: Outcome) -> Verdict:
-    may_pass = AddressSet.union_of(outcome.passes)
+    may_pass = united(outcome.passes)
     if not outcome.may_be_blocked and not outcome.doubts:
         return Verdict(
             question,
@@ -89,7 +90,7 @@ def _verdict(question: Question, space: AddressSet, outcome: Outcome) -> Verdict
             AddressSet(),
             _arrivals(outcome, question.port, may_pass, space),
         )
-    may_be_blocked = AddressSet.union_of(
+    may_be_blocked = united(
         [*outcome.may_be_blocked, *(addresses for _, addresses in outcome.blocks)]
     )
     undecided = may_pass & may_be_blocked
@@ -112,7 +113,8 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
     the later one.
     """
     by_rule: dict[object, Blocks] = {}
-    for blocking, share in _claims(outcome, blocked) if outcome.doubts else outcome.blocks:
+    certain = ((blocking, written(share)) for blocking, share in outcome.blocks)
+    for blocking, share in _claims(outcome, blocked) if outcome.doubts else certain:
         by_rule.setdefault(blocking.key, []).append((blocking, share))
     whole = space.count()
     found = [_told(group, whole) for group in _with_lists(by_rule.values())]
@@ -120,15 +122,13 @@ def _blocked(outcome: Outcome, blocked: AddressSet, space: AddressSet) -> tuple[
 
 
 def _claims(outcome: Outcome, blocked: AddressSet) -> Iterator[tuple[Blocking, AddressSet]]:
-    """What of ``blocked`` each block is the last on; thousands may be on the very same set."""
+    """What of ``blocked`` each block is the last on."""
     unclaimed = Remaining(blocked)
-    claimed: set[int] = set()
+    backwards = Backwards()
     for blocking, addresses in reversed(outcome.blocks):
-        if id(addresses) not in claimed:
-            claimed.add(id(addresses))
-            share = unclaimed.take(addresses)
-            if share:
-                yield blocking, share
+        share = unclaimed.take(backwards.news(addresses))
+        if share:
+            yield blocking, share
 
 
 Blocks: TypeAlias = list[tuple[Blocking, AddressSet]]
@@ -173,19 +173,30 @@ def _told(blocks: Blocks, whole: int) -> Blocked:
 def _undecided(outcome: Outcome, undecided: AddressSet, space: AddressSet) -> tuple[Undecided, ...]:
     """One for each reason and rule; thousands of rules may doubt the very same addresses."""
     by_reason: dict[tuple[str, Place | None], list[AddressSet]] = {}
-    distinct = {id(addresses): addresses for _, _, addresses in outcome.doubts}
-    doubtful = {at: addresses & undecided for at, addresses in distinct.items()}
-    for reason, place, addresses in outcome.doubts:
-        if doubtful[id(addresses)]:
-            by_reason.setdefault((reason, place), []).append(doubtful[id(addresses)])
-    united = [(*doubt, AddressSet.union_of(sets)) for doubt, sets in by_reason.items()]
-    counts = {id(addresses): addresses.count() for *_, addresses in united}
-    whole = space.count()
+    doubtful = _doubtful([addresses for *_, addresses in outcome.doubts], undecided)
+    for (reason, place, _), addresses in zip(outcome.doubts, doubtful, strict=True):
+        if addresses:
+            by_reason.setdefault((reason, place), []).append(addresses)
+    together = [(*doubt, AddressSet.union_of(sets)) for doubt, sets in by_reason.items()]
+    distinct = {id(addresses): addresses for *_, addresses in together}
+    shares = {at: addresses.share_of(space) for at, addresses in distinct.items()}
     found = [
-        Undecided(reason, place.ref() if place else None, addresses, counts[id(addresses)] / whole)
-        for reason, place, addresses in united
+        Undecided(reason, place.ref() if place else None, addresses, shares[id(addresses)])
+        for reason, place, addresses in together
     ]
     return tuple(sorted(found, key=lambda each: -each.share))
+
+
+def _doubtful(doubts: Sequence[Found], undecided: AddressSet) -> list[AddressSet]:
+    """What of each is ``undecided``; those of one origin grow from the last to the first."""
+    backwards = Backwards()
+    grown: dict[int, AddressSet] = {}
+    doubtful: list[AddressSet] = []
+    for found in reversed(doubts):
+        at = origin(found)
+        grown[at] = grown.get(at, NOWHERE) | (backwards.news(found) & undecided)
+        doubtful.append(grown[at])
+    return doubtful[::-1]
 
 
 def _arrivals(

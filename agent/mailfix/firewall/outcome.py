@@ -14,6 +14,7 @@ from mailfix.firewall.addresses import AddressSet
 from mailfix.firewall.packet import Packet
 from mailfix.firewall.ruleset import Chain, Hook, Rule, RuleRef, Table
 from mailfix.firewall.segments import Item, Run, Single
+from mailfix.firewall.snapshots import Found, united
 
 
 class Place:
@@ -71,9 +72,9 @@ class Flows:
     __slots__ = ("_sets",)
 
     def __init__(self) -> None:
-        self._sets: dict[Packet, list[AddressSet]] = {}
+        self._sets: dict[Packet, list[Found]] = {}
 
-    def add(self, packet: Packet, addresses: AddressSet) -> None:
+    def add(self, packet: Packet, addresses: Found) -> None:
         if addresses:
             self._sets.setdefault(packet, []).append(addresses)
 
@@ -82,7 +83,7 @@ class Flows:
 
     def __iter__(self) -> Iterator[tuple[Packet, AddressSet]]:
         for packet, sets in self._sets.items():
-            yield packet, AddressSet.union_of(sets)
+            yield packet, united(sets)
 
     def changed(self, change: Callable[[Packet], Packet]) -> Flows:
         """The same addresses, each packet changed."""
@@ -134,10 +135,10 @@ class Outcome:
     ports first packets arrive.
     """
 
-    passes: list[AddressSet] = field(default_factory=list)
-    blocks: list[tuple[Blocking, AddressSet]] = field(default_factory=list)
-    may_be_blocked: list[AddressSet] = field(default_factory=list)
-    doubts: list[tuple[str, Place | None, AddressSet]] = field(default_factory=list)
+    passes: list[Found] = field(default_factory=list)
+    blocks: list[tuple[Blocking, Found]] = field(default_factory=list)
+    may_be_blocked: list[Found] = field(default_factory=list)
+    doubts: list[tuple[str, Place | None, Found]] = field(default_factory=list)
     redirects: list[tuple[Place, int, AddressSet]] = field(default_factory=list)
     arrivals: list[tuple[int, AddressSet]] = field(default_factory=list)
 
@@ -145,10 +146,10 @@ class Outcome:
         """Grows with everything that is recorded."""
         return len(self.passes) + len(self.blocks) + len(self.may_be_blocked) + len(self.doubts)
 
-    def doubt(self, reason: str, place: Place | None, addresses: AddressSet) -> None:
+    def doubt(self, reason: str, place: Place | None, addresses: Found) -> None:
         self.doubts.append((reason, place, addresses))
 
-    def may_pass_or_not(self, reason: str, place: Place | None, addresses: AddressSet) -> None:
+    def may_pass_or_not(self, reason: str, place: Place | None, addresses: Found) -> None:
         """The end of what can be followed."""
         self.passes.append(addresses)
         self.may_be_blocked.append(addresses)

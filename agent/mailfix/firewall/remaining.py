@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from itertools import chain
 
 from mailfix.firewall.addresses import EVERYWHERE, AddressSet
+from mailfix.firewall.snapshots import Found, Log, Snapshot
 
 CHUNK = 512
 """Bounds in a list when it is made; at twice as many it is cut in two."""
@@ -20,12 +21,14 @@ MANY = 2000
 class Remaining:
     """A set of addresses that changes; ``whole`` is None while it lies in pieces."""
 
-    __slots__ = ("_pieces", "_starts", "_whole")
+    __slots__ = ("_log", "_pieces", "_starts", "_whole")
+    _log: Log
+    _whole: AddressSet | None
 
     def __init__(self, addresses: AddressSet) -> None:
-        self._whole: AddressSet | None = addresses
         self._pieces: list[list[int]] = []
         self._starts: list[int] = []
+        self.become(addresses)
 
     def __bool__(self) -> bool:
         return bool(self._pieces if self._whole is None else self._whole.bounds)
@@ -38,6 +41,7 @@ class Remaining:
 
     def become(self, addresses: AddressSet) -> None:
         self._whole = addresses
+        self._log = Log(addresses)
 
     def shared_with(self, addresses: AddressSet) -> AddressSet:
         """What of ``addresses`` is in the set."""
@@ -45,8 +49,20 @@ class Remaining:
             return self.whole() & addresses
         return self._each_span(addresses, take=False)
 
+    def found(self, addresses: AddressSet) -> Found:
+        """The same, but all that there is now as a snapshot, which costs nothing."""
+        if addresses is EVERYWHERE and self:
+            return Snapshot(self._log, self._whole)
+        return self.shared_with(addresses)
+
     def take(self, addresses: AddressSet) -> AddressSet:
         """Take ``addresses`` out; those of them that were in the set."""
+        taken = self._taken(addresses)
+        if taken:
+            self._log.taken.append(taken)
+        return taken
+
+    def _taken(self, addresses: AddressSet) -> AddressSet:
         if not addresses:
             return addresses
         if addresses is EVERYWHERE or len(addresses.bounds) >= MANY:

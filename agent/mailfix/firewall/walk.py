@@ -40,6 +40,7 @@ from mailfix.firewall.ruleset import (
     Verb,
 )
 from mailfix.firewall.segments import Item, Run, Single
+from mailfix.firewall.snapshots import Found, written
 from mailfix.firewall.trace import Deed
 
 MAX_DEPTH = 64
@@ -219,26 +220,37 @@ class Walk:
     def _take_verb(
         self, visit: ChainVisit, stream: Stream, item: Item, decision: Decision, verb: Verb
     ) -> None:
-        hit = stream.remaining.shared_with(decision.possible)
-        if not hit:
-            return
-        changed = True
         if isinstance(verb, Jump | Goto):
-            changed = self._call(visit, stream, item, decision, hit, verb)
+            self._call(visit, stream, item, decision, verb)
         elif isinstance(verb, Uncertain):
+            self._take_uncertain(visit, stream, item, decision, verb)
+        elif decision.decided:
+            taken = stream.remaining.take(decision.certain)
+            if taken:
+                self._end(visit, stream.packet, item, verb, taken)
+        else:
+            hit = self._found(stream, decision.possible)
+            if hit:
+                self._end(visit, stream.packet, item, verb, hit)
+                stream.remaining.take(decision.certain)
+                self._doubt(visit, item, decision.reason, hit - decision.certain)
+
+    def _take_uncertain(
+        self, visit: ChainVisit, stream: Stream, item: Item, decision: Decision, verb: Uncertain
+    ) -> None:
+        hit = self._found(stream, decision.possible)
+        if hit:
             self._doubt(visit, item, verb.reason, hit)
             self._outcome.may_be_blocked.append(hit)
             self._accepted.add(stream.packet, hit)
-            changed = False
-        else:
-            self._end(visit, stream.packet, item, verb, hit)
-            stream.remaining.take(decision.certain)
-        if changed and not decision.decided:
-            self._doubt(visit, item, decision.reason, hit - decision.certain)
 
-    def _end(
-        self, visit: ChainVisit, packet: Packet, item: Item, verb: Verb, hit: AddressSet
-    ) -> None:
+    def _found(self, stream: Stream, addresses: AddressSet) -> Found:
+        """Who wants to see the way wants to see the addresses at each step."""
+        remaining = stream.remaining
+        traced = self._inquiry.trace is not None
+        return remaining.shared_with(addresses) if traced else remaining.found(addresses)
+
+    def _end(self, visit: ChainVisit, packet: Packet, item: Item, verb: Verb, hit: Found) -> None:
         """A verdict that ends the way through this chain."""
         place = self._place(visit, item)
         match verb:
@@ -253,13 +265,13 @@ class Walk:
                 deed = Deed.DROP if action == "DROP" else Deed.REJECT
                 self._note(visit.depth, place, deed, action, hit)
             case Translate(port):
-                self._translate(visit, packet, place, port, hit)
+                self._translate(visit, packet, place, port, written(hit))
             case SendOn():
-                self._send_on(visit, packet, place, verb, hit)
+                self._send_on(visit, packet, place, verb, written(hit))
             case Elsewhere(reason):
                 self._elsewhere(visit, place, reason, hit)
 
-    def _block(self, place: Place, action: str, packet: Packet, hit: AddressSet) -> None:
+    def _block(self, place: Place, action: str, packet: Packet, hit: Found) -> None:
         path = tuple(self._path)
         blocking = Blocking(place, action, self._hook, packet.answer, packet.later, path)
         self._outcome.blocks.append((blocking, hit))
@@ -325,29 +337,38 @@ class Walk:
         return f"sent on to {name}, but this host {state} packets"
 
     def _call(
-        self,
-        visit: ChainVisit,
-        stream: Stream,
-        item: Item,
-        decision: Decision,
-        hit: AddressSet,
-        verb: Call,
-    ) -> bool:
-        """Send ``hit`` through another chain; whether that made any difference to it."""
+        self, visit: ChainVisit, stream: Stream, item: Item, decision: Decision, verb: Call
+    ) -> None:
+        """Send the packets through another chain."""
+        hit = stream.remaining.shared_with(decision.possible)
+        if not hit:
+            return
         chain = self._table.chains.get(verb.chain)
         problem = self._problem_with(chain, visit, verb.chain)
         if chain is None or problem:
-            self._take_verb(visit, stream, item, decision, Uncertain(problem))
-            return False
+            self._take_uncertain(visit, stream, item, decision, Uncertain(problem))
+            return
         if isinstance(verb, Jump) and self._unmoved.get((id(chain), stream.packet)) == hit:
-            return False
+            return
         recorded = self._outcome.size()
         flows = self._called(visit, stream.packet, item, verb, chain, hit)
         if isinstance(verb, Jump) and flows == [(stream.packet, hit)]:
             if recorded == self._outcome.size() and not self._inquiry.trace:
                 self._unmoved[id(chain), stream.packet] = hit
-            return False
-        gone = decision.certain & hit
+            return
+        self._take_called(visit, stream, decision.certain & hit, flows, verb)
+        if not decision.decided:
+            self._doubt(visit, item, decision.reason, hit - decision.certain)
+
+    def _take_called(
+        self,
+        visit: ChainVisit,
+        stream: Stream,
+        gone: AddressSet,
+        flows: list[tuple[Packet, AddressSet]],
+        verb: Call,
+    ) -> None:
+        """All of ``gone`` went into the chain that was called; ``flows`` came out of it."""
         for packet, addresses in flows:
             if isinstance(verb, Goto):
                 visit.returned.add(packet, addresses)
@@ -356,7 +377,6 @@ class Walk:
             else:
                 visit.joining.append((packet, addresses))
         stream.remaining.take(gone)
-        return True
 
     def _called(
         self,
@@ -409,11 +429,11 @@ class Walk:
         if branch.remaining:
             visit.joining.append((changed, branch.remaining.whole()))
 
-    def _elsewhere(self, visit: ChainVisit, place: Place, reason: str, hit: AddressSet) -> None:
+    def _elsewhere(self, visit: ChainVisit, place: Place, reason: str, hit: Found) -> None:
         self._outcome.may_pass_or_not(reason, place, hit)
         self._note(visit.depth, place, Deed.ELSEWHERE, reason, hit)
 
-    def _doubt(self, visit: ChainVisit, item: Item, reason: str, addresses: AddressSet) -> None:
+    def _doubt(self, visit: ChainVisit, item: Item, reason: str, addresses: Found) -> None:
         place = self._place(visit, item)
         self._outcome.doubt(reason, place, addresses)
         self._note(visit.depth, place, Deed.UNDECIDED, reason, addresses)
@@ -421,11 +441,9 @@ class Walk:
     def _place(self, visit: ChainVisit, item: Item) -> Place:
         return Place(self._table, visit.chain, item)
 
-    def _note(
-        self, depth: int, place: Place, deed: Deed, detail: str, addresses: AddressSet
-    ) -> None:
+    def _note(self, depth: int, place: Place, deed: Deed, detail: str, addresses: Found) -> None:
         if self._inquiry.trace:
-            self._inquiry.trace.note(depth, place, deed, detail, addresses)
+            self._inquiry.trace.note(depth, place, deed, detail, written(addresses))
 
 
 def _nat_sees(packet: Packet, hook: Hook) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mailfix.apply import recovery, undo
 from mailfix.apply.journal import Journal, State
@@ -12,7 +11,6 @@ from mailfix.apply.transaction import End, Outcome
 from mailfix.apply.undo import Drifted
 from mailfix.auditor import settings
 from mailfix.changes import Change, Failed
-from mailfix.changes.file import FileChange, read_state
 from mailfix.fixer import carrying, dialogue, requirements, waiting
 from mailfix.model import Refusal
 from mailfix.report.fix import result, undone
@@ -59,7 +57,7 @@ def _undone(
     journal = undo.subject(store, number)
     try:
         _refuse_drift(journal, force)
-        inverses = _forced(undo.inverses(journal), force)
+        inverses = undo.inverses(journal, force)
     except Failed as error:
         raise Refusal(f"the present cannot be looked at: {error}") from None
     if not yes and not _is_wanted(journal, inverses):
@@ -87,16 +85,6 @@ def _overwritten_never(journal: Journal, found: Sequence[Drifted]) -> str:
     files = " ".join(f"--force {each.path}" for each in found if each.path)
     how = f"; to give that up: mailfix undo {number} {files}" if files else ""
     return f"what transaction {number} left was changed since, and nothing is overwritten{how}"
-
-
-def _forced(changes: Sequence[Change], force: frozenset[str]) -> list[Change]:
-    """A file that may be overwritten is taken from what it is now."""
-    return [
-        replace(each, before=read_state(each.path))
-        if isinstance(each, FileChange) and each.path in force
-        else each
-        for each in changes
-    ]
 
 
 def _is_wanted(journal: Journal, inverses: Sequence[Change]) -> bool:

@@ -12,13 +12,14 @@ _START_TIME = 19
 
 
 def identity() -> str:
-    """A text that differs from boot to boot; where /proc cannot be read, a part of it is missing.
+    """A text that differs from boot to boot; "" where /proc cannot be read.
 
     The kernel's boot id alone would not do: a container has its machine's, which outlives the
     container's own restarts. So the start time of its init is added, in clock ticks since the
     kernel's start (proc_pid_stat(5), starttime).
     """
-    return f"{_read(BOOT_ID_FILE).strip()} {_start_time(_read(INIT_STAT_FILE))}"
+    kernel, init = _read(BOOT_ID_FILE).strip(), _start_time(_read(INIT_STAT_FILE))
+    return f"{kernel} {init}" if kernel and init else ""
 
 
 def _start_time(stat: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 from mailfix.facts import Listener
 from mailfix.firewall import AddressSet, Blocked, Event, Journey, RuleRef, Undecided, Verdict
+from mailfix.firewall.cure import Command
 from mailfix.model import Family, Known, Unknown
 from mailfix.report.escape import clip, escape
 from mailfix.report.explain.course import deciders
-from mailfix.report.explain.explanation import SOME, Explanation, Way
+from mailfix.report.explain.explanation import SOME, Explanation, Remedy, RemedyStep, Way
 from mailfix.report.explain.sentence import sentence
 
 SCHEMA = "mailfix.explain/1"
@@ -19,6 +21,8 @@ MAX_EVENTS = 200
 MAX_ENTRIES = 200
 MAX_NETWORKS = 8
 MAX_TEXT = 1000
+MAX_COMMANDS = 100_000
+"""Characters of all the commands of a step."""
 
 
 def write(explanation: Explanation) -> str:
@@ -55,11 +59,7 @@ def _way(explanation: Explanation, way: Way) -> dict[str, Any]:
         "verdict": journey and _verdict(journey.verdict),
         "way": _passages(journey) if journey else [],
         "way_more": max(0, len(journey.passages) - MAX_ENTRIES) if journey else 0,
-        "cure": way.cure
-        and {
-            "steps": [_text(step) for step in way.cure.steps[:MAX_ENTRIES]],
-            "but": _text(way.cure.but),
-        },
+        "cure": way.cure and _cure(way.cure),
     }
 
 
@@ -183,6 +183,37 @@ def _concerned(addresses: AddressSet, share: float, family: Family) -> dict[str,
         "networks": first[:MAX_NETWORKS],
         "networks_more": len(first) > MAX_NETWORKS,
     }
+
+
+def _cure(cure: Remedy) -> dict[str, Any]:
+    return {
+        "steps": [_text(each.summary) for each in cure.steps[:MAX_ENTRIES]],
+        "but": _text(cure.why_not),
+        "automatic": cure.automatic,
+        "plan": [_step(each) for each in cure.steps[:MAX_ENTRIES]],
+    }
+
+
+def _step(step: RemedyStep) -> dict[str, Any]:
+    return {
+        "summary": _text(step.summary),
+        "owner": _text(step.owner) if step.owner else None,
+        "settings": [
+            {"file": _text(each.file), "name": _text(each.name), "item": _text(each.item)}
+            for each in step.settings[:MAX_ENTRIES]
+        ],
+        "commands": _commands(step.commands),
+        "undo": _commands(step.undo),
+        "why_not": _text(step.why_not),
+    }
+
+
+def _commands(commands: Sequence[Command]) -> list[dict[str, Any]]:
+    """All of them to the letter, or none: escaped or cut they would do something else."""
+    texts = [text for each in commands for text in (*each.arguments, *each.stdin.split("\n"))]
+    exact = all(text.isprintable() for text in texts) and sum(map(len, texts)) <= MAX_COMMANDS
+    told = commands if exact else ()
+    return [{"arguments": list(each.arguments), "stdin": each.stdin} for each in told]
 
 
 def _share(share: float) -> float:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from mailfix.facts import Listener, MailUser
 from mailfix.firewall import Direction, Journey
+from mailfix.firewall.cure import Command, ListedSetting
 from mailfix.model import Fact, Family, Unknown
 
 SOME = 0.0005
@@ -35,14 +36,33 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
-    """The smallest change that opens the port, a step a line, from outside.
+class RemedyStep:
+    """One step of a cure; its texts are from outside.
 
-    ``but`` says what is wrong with it: that it changes something else, too, or opens only a part.
+    ``settings`` are made in the files of the rules' ``owner`` first ("" is the administrator),
+    then its ``commands`` are run. ``undo`` takes the step back while no later one is made. They
+    are empty where they are not known beforehand. ``why_not`` says why no program should do it.
     """
 
-    steps: tuple[str, ...]
-    but: str = ""
+    summary: str
+    owner: str = ""
+    settings: tuple[ListedSetting, ...] = ()
+    commands: tuple[Command, ...] = ()
+    undo: tuple[Command, ...] = ()
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """The smallest change that opens the port, in the order of its steps.
+
+    An ``automatic`` one opens all of it and changes nothing else; ``why_not`` says, from outside,
+    what is wrong with another.
+    """
+
+    steps: tuple[RemedyStep, ...]
+    automatic: bool
+    why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)

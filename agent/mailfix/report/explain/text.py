@@ -114,7 +114,7 @@ def _cure(way: Way) -> Iterator[str]:
     if way.cure.steps:
         yield "  The smallest cure:"
         for step in way.cure.steps:
-            yield f"    {clip(escape(step), MAX_STEP)}"
-    if way.cure.but:
+            yield f"    {clip(escape(step.summary), MAX_STEP)}"
+    if way.cure.why_not:
         start = "  But" if way.cure.steps else "  There is no cure to offer"
-        yield f"{start}: {clip(escape(way.cure.but), MAX_STEP)}"
+        yield f"{start}: {clip(escape(way.cure.why_not), MAX_STEP)}"
