@@ -59,7 +59,7 @@ def test_no_sign_in_a_path_means_anything_to_systemd(word: str) -> None:
     unit = boot_unit.text((word,), ("/var",))
     line = next(each for each in unit.splitlines() if each.startswith("ExecStart="))
     (read,) = shlex.split(line.removeprefix("ExecStart="))
-    assert read.replace("%%", "%").replace("$$", "$") == word.replace("%%", "%").replace("$$", "$")
+    assert read.replace("%%", "%").replace("$$", "$") == word
     assert read.replace("%%", "").count("%") == 0
     assert read.replace("$$", "").count("$") == 0
 

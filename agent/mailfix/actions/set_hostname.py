@@ -114,12 +114,7 @@ def _exim_told(situation: Situation) -> tuple[Change, ...] | Declined:
         return ()
     if facts.mta.value.server != SERVER:
         return ()
-    replaced = {
-        each.path: each.after.data if each.after else None
-        for each in situation.draft.changes
-        if isinstance(each, FileChange)
-    }
-    coming = exim_configuration.coming(replaced)
+    coming = exim_configuration.coming(situation.draft.contents)
     endpoints = coming.endpoints(judging.coming_arguments(situation))
     return restarting.with_restart(situation, (), coming, endpoints, {})
 

@@ -8,7 +8,7 @@ places.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mailfix.changes.change import Change
@@ -20,6 +20,15 @@ class Draft:
     """``changes`` in the order in which they are to be made."""
 
     changes: tuple[Change, ...] = ()
+
+    @property
+    def contents(self) -> Mapping[str, bytes | None]:
+        """What it makes of files, by their own paths; None is no file."""
+        return {
+            each.path: each.after.data if each.after else None
+            for each in self.changes
+            if isinstance(each, FileChange)
+        }
 
     def read(self, path: str) -> FileState | None:
         """The file at ``path``, or where a link there leads, as the draft leaves it.

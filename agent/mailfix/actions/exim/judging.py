@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
@@ -13,7 +13,6 @@ from mailfix.actions.proposal import Declined
 from mailfix.actions.situation import Situation
 from mailfix.changes import Failed, exim_configuration, serving
 from mailfix.changes.exim_configuration import Configuration, Invalid
-from mailfix.changes.file import FileChange
 from mailfix.facts import Endpoint, EximSource, Facts, Layout
 from mailfix.host import files
 from mailfix.model import Unknown
@@ -57,7 +56,7 @@ class Bench:
     def _tried(self, edit: Edit) -> Tried | None:
         """What exim says with one edit made; None where it refuses it."""
         change = self.situation.draft.file(edit.path, edit.text)
-        replaced = {**_replaced(self.situation), change.path: edit.text}
+        replaced = {**self.situation.draft.contents, change.path: edit.text}
         try:
             return Tried(edit, exim_configuration.coming(replaced))
         except Invalid:
@@ -88,7 +87,7 @@ def bench(situation: Situation, line: str) -> Bench | Declined:
         reason = f"{panel.name} makes exim's configuration: an edit would be lost"
         return Declined(reason, panel.instead.format(line=line))
     try:
-        coming = exim_configuration.coming(_replaced(situation))
+        coming = exim_configuration.coming(situation.draft.contents)
     except Invalid as error:
         advice = "repair it first: exim4 -bV names the line"
         return Declined(f"exim refuses its configuration as it is: {error}", advice)
@@ -133,16 +132,10 @@ def _parts(situation: Situation) -> tuple[str, ...]:
     if isinstance(names, Unknown):
         raise Failed(names.reason)
     prefix = f"{layout.MAIN_FOLDER}/"
-    chosen = [path.removeprefix(prefix) for path in _replaced(situation) if path.startswith(prefix)]
+    chosen = [
+        path.removeprefix(prefix) for path in situation.draft.contents if path.startswith(prefix)
+    ]
     return tuple({*names.value, *chosen})
-
-
-def _replaced(situation: Situation) -> Mapping[str, bytes | None]:
-    return {
-        each.path: each.after.data if each.after else None
-        for each in situation.draft.changes
-        if isinstance(each, FileChange)
-    }
 
 
 def coming_arguments(situation: Situation) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mailfix.changes.draft import Draft
-from mailfix.changes.file import FileChange
 from mailfix.changes.present import host_for
 from mailfix.firewall.origins.written import nft_includes, statements
 from mailfix.host import Host
@@ -35,9 +34,8 @@ class DraftedHost(Host):
 def host_with(draft: Draft) -> DraftedHost:
     plain = host_for(PATIENCE_S)
     drafted = {
-        each.path: each.after.data.decode("utf-8", "surrogateescape") if each.after else None
-        for each in draft.changes
-        if isinstance(each, FileChange)
+        path: None if data is None else data.decode("utf-8", "surrogateescape")
+        for path, data in draft.contents.items()
     }
     return DraftedHost(plain.dns, plain.deadline, plain.is_root, drafted)
 
