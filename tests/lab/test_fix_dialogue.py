@@ -16,6 +16,7 @@ from .test_fix import fix
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
 
+JOURNAL = "/var/lib/mailfix/transactions/000001/journal"
 LOCKS_DPKG = """
 import fcntl, time
 with open("/var/lib/dpkg/lock-frontend", "w") as file:
@@ -107,3 +108,19 @@ def test_what_was_changed_since_is_shown_and_not_overwritten(lab: Lab) -> None:
     forced = lab.host.run(["mailfix", "undo", "--yes", "--no-guard", "--force", file])
     assert forced.returncode == 0, forced.stdout + forced.stderr
     assert lab.host.read(file) == before
+
+
+@pytest.mark.parametrize("ending", ["TERM", "HUP", "INT"])
+def test_a_fix_that_is_told_to_end_takes_everything_back_at_once(lab: Lab, ending: str) -> None:
+    BREAKAGES["loopback-only"].apply(lab.host, lab.internet)
+    before = Present.of(lab.host)
+    lab.host.sh(
+        "mailfix fix --yes --only smtp-loopback-only >/root/told 2>&1 &\n"
+        "fix=$!\n"
+        f"while ! grep -qs intent {JOURNAL}; do sleep 0.01; done\n"
+        f"kill -{ending} $fix; wait $fix || true"
+    )
+    assert "taken back, all is as before" in lab.host.read("/root/told")
+    assert "it was interrupted" in lab.host.read("/root/told")
+    assert before.difference(Present.of(lab.host)) == []
+    assert "mailfix" not in lab.host.sh("systemctl list-timers --all")

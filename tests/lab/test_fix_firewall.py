@@ -19,9 +19,9 @@ from .breakages import BREAKAGES, NFT_FILE, POLICY_DROP, open_in_firewalld
 from .image import BASE, CSF, FIREWALLD, SAVED_IPTABLES, UFW, Layer
 from .internet import State
 from .lab import Lab, running_lab
-from .machine import LabError
 from .mailhost import MailHost
 from .names import HOST_IPV4
+from .terminal import answered
 from .variants import VARIANTS
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
@@ -32,12 +32,7 @@ RULES = (
     "firewall-client-port-blocked",
     "firewall-outbound-blocked",
 )
-FIXER = (
-    "env",
-    "PYTHONPATH=/opt/mailfix/agent",
-    "python3",
-    "/opt/mailfix/tests/lab/firewall_fixer.py",
-)
+ONLY = [word for rule in RULES for word in ("--only", rule)]
 SNAPSHOT = """
 for tool in iptables-nft ip6tables-nft; do $tool-save -c; done
 if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save -c; fi
@@ -160,20 +155,20 @@ def test_a_closed_port_opens_and_closes_again(blockage: Blockage) -> None:
         blockage.close(lab)
         assert failing(lab.host)
         before = snapshot(lab.host)
-        told = fixer(lab.host, "fix", *RULES)
-        first = told["proposals"][0]
-        assert told["end"] == "made", told
+        told = proposed(lab.host)
+        first = told[0]
         assert first["summary"].startswith(blockage.summary), first
-        assert bool(first["manual"]) is bool(blockage.manual)
-        assert blockage.manual in first["manual"]
+        assert bool(first["asked_because"]) is bool(blockage.manual)
+        assert blockage.manual in first["asked_because"]
         assert "changes nothing else" in first["proof"]
+        fix(lab.host, asked=bool(blockage.manual))
         is_healthy(lab)
-        no_more_than_told(before, snapshot(lab.host), told["proposals"])
+        no_more_than_told(before, snapshot(lab.host), told)
         if blockage.reboots:
             lab.host.reboot()
             lab.host.wait_mail_ports()
             is_healthy(lab)
-        assert fixer(lab.host, "undo")["end"] == "taken back"
+        undo(lab.host)
         after = snapshot(lab.host)
         if blockage.reboots:
             before, after = files_of(before), files_of(after)
@@ -185,8 +180,8 @@ def test_what_a_script_makes_at_boot_is_not_cured_without_asking(lab: Lab) -> No
     script = "#!/bin/sh\niptables -A INPUT -p tcp --dport 25 -j DROP\n"
     lab.host.write("/etc/network/if-pre-up.d/firewall", script)
     lab.host.sh("chmod 755 /etc/network/if-pre-up.d/firewall && /etc/network/if-pre-up.d/firewall")
-    (told,) = fixer(lab.host, "propose", *RULES)["proposals"]
-    assert "/etc/network/if-pre-up.d/firewall makes the rule again" in told["manual"]
+    (told,) = proposed(lab.host)
+    assert "/etc/network/if-pre-up.d/firewall makes the rule again" in told["asked_because"]
 
 
 @pytest.mark.skipif(not FULL, reason="CI has not got the time for all of them")
@@ -194,21 +189,34 @@ def test_what_others_told_ufw_since_stays() -> None:
     with running_lab(UFW) as lab:
         ufw_denies(lab)
         before = snapshot(lab.host)
-        assert fixer(lab.host, "fix", *RULES)["end"] == "made"
+        fix(lab.host)
         lab.host.sh("ufw allow 80/tcp")
-        assert fixer(lab.host, "undo")["end"] == "taken back"
+        undo(lab.host)
         lab.host.wait_port(25, State.SILENT)
         lab.host.sh("ufw delete allow 80/tcp")
         stayed = [line for line in snapshot(lab.host) if "/etc/" not in line]
         assert stayed == [line for line in before if "/etc/" not in line]
 
 
-def fixer(host: MailHost, deed: str, *rules: str) -> dict[str, Any]:
-    done = host.run([*FIXER, deed, *rules], timeout=120)
-    if done.returncode != 0:
-        raise LabError(done.stderr)
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+def proposed(host: MailHost) -> list[dict[str, Any]]:
+    done = host.run(["mailfix", "fix", "--dry-run", "--format", "json", *ONLY], timeout=120)
+    applied: list[dict[str, Any]] = json.loads(done.stdout)["applied"]
+    return applied
+
+
+def fix(host: MailHost, *, asked: bool = False) -> None:
+    """Without a question, or with yes to each."""
+    if asked:
+        session = answered(host, ["mailfix", "fix", "--no-guard", *ONLY], "y" * 20)
+        assert "applied and verified" in session.screen, session.screen
+        return
+    done = host.run(["mailfix", "fix", "--yes", "--no-guard", *ONLY], timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def undo(host: MailHost) -> None:
+    done = host.run(["mailfix", "undo", "--yes", "--no-guard"], timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def failing(host: MailHost) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 
 from mailfix.apply import guard
 from mailfix.apply.journal import Event, Journal, Plan, State
@@ -14,6 +17,8 @@ from mailfix.fixer.dialogue import tell
 from mailfix.host import boot
 from mailfix.model import Refusal
 from mailfix.report.escape import escape
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def plan(
@@ -48,7 +53,8 @@ def carry(store: Store, wanted: Plan) -> tuple[Journal, Outcome]:
             f"the journal cannot be written: {error.strerror}: {error.filename}"
         ) from None
     _watch(store, journal)
-    outcome = carry_out(journal, lambda line: tell(f"  {escape(line)}"))
+    with interrupts_at_once():
+        outcome = carry_out(journal, lambda line: tell(f"  {escape(line)}"))
     if outcome.end is End.TAKEN_BACK or journal.state is State.FINISHED:
         guard.disarm(store, wanted.number)
     return journal, outcome
@@ -65,3 +71,23 @@ def _watch(store: Store, journal: Journal) -> None:
     except Refusal as error:
         journal.write(Event.TAKEN_BACK, text=str(error))
         raise
+
+
+@contextmanager
+def interrupts_at_once() -> Iterator[None]:
+    """A hang-up and a request to end interrupt as Ctrl-C does, once: the way back is not disturbed.
+
+    What then cannot go on is taken back by the transaction itself, without waiting for its guard.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

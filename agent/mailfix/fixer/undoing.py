@@ -62,10 +62,12 @@ def _undone(
         raise Refusal(f"the present cannot be looked at: {error}") from None
     if not yes and not _is_wanted(journal, inverses):
         raise Refusal("nothing was changed")
-    guard_s = settings().guard_seconds if guard else 0
+    chosen = settings()
+    guard_s = chosen.guard_seconds if guard else 0
     wanted = carrying.plan(store, inverses, journal.plan.titles, guard_s, journal.plan.number)
     done, outcome = carrying.carry(store, wanted)
     recovery.note_undone(store, done)
+    store.forget_old(chosen.keep_transactions)
     return _told(journal.plan.number, wanted.number, outcome, wanted.guard_s)
 
 
