@@ -89,8 +89,9 @@ class Record:
 class Plan:
     """What a transaction is to do: its changes in their order, and what it is about.
 
-    ``boot`` is the kernel's boot id of the time; ``guard_s`` the seconds until it is taken back
-    unless it is confirmed, 0 for never. ``undoes`` is the number of the transaction that it undoes.
+    ``boot`` says in which boot (:mod:`mailfix.host.boot`). ``guard_s`` are the seconds until it is
+    taken back unless it is confirmed, 0 for never. ``undoes`` is the number of the transaction that
+    it undoes.
     """
 
     number: int
