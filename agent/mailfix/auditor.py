@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from mailfix import __version__, rulebook
 from mailfix.audit import audit
 from mailfix.collect import collect
 from mailfix.facts import Facts
-from mailfix.host import Deadline, Host
-from mailfix.host.dns import SystemDns
+from mailfix.host import Host
 from mailfix.host.files import read_text
 from mailfix.model import Known, Refusal, Unknown
 from mailfix.report.summary import Report
@@ -64,8 +62,7 @@ def examine() -> Examination:
 
 
 async def _look(chosen: Settings) -> Facts:
-    deadline = Deadline.after(chosen.audit_seconds)
-    host = Host(SystemDns(deadline), deadline, os.geteuid() == 0)
+    host = Host.within(chosen.audit_seconds)
     progress = asyncio.create_task(_tell_progress(chosen.audit_seconds))
     try:
         return await collect(host, chosen)

@@ -84,4 +84,4 @@ def test_the_identity_of_a_boot_stays_and_names_its_init() -> None:
 
 def test_an_init_of_any_name_has_its_start_time_read() -> None:
     stat = f"1 (a) b (c) S {' '.join(str(number) for number in range(4, 53))}"
-    assert boot._start_time(stat) == "22"
+    assert boot.start_time(stat) == "22"

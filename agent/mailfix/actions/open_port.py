@@ -8,9 +8,10 @@ from mailfix.actions.firewall.drafted import drafted_texts
 from mailfix.actions.firewall.next_boot import Future, NextBoot, next_boot
 from mailfix.actions.proposal import Declined, Proposal
 from mailfix.actions.situation import Situation
-from mailfix.changes.present import PresentRules, host_for
+from mailfix.changes.present import PresentRules
 from mailfix.firewall import Question, judge
 from mailfix.firewall.cure import Cure, applied, cure
+from mailfix.host import Host
 from mailfix.model import Finding, Unknown, percent
 
 PATIENCE_S = 20.0
@@ -23,7 +24,7 @@ def propose(situation: Situation, finding: Finding) -> Proposal | Declined:
     Raises:
         mailfix.changes.Failed: the firewall or a file of its cannot be read.
     """
-    host = host_for(PATIENCE_S)
+    host = Host.within(PATIENCE_S)
     asked = asked_by(finding, situation.facts, host)
     if isinstance(asked, Unknown):
         return Declined(asked.reason)

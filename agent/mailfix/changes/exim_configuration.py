@@ -59,7 +59,7 @@ class Invalid(Failed):
 
 def name_of_exim() -> str:
     """The name of exim's program; raises Failed where it is not installed."""
-    found = next((name for name in ("exim4", "exim") if find_program(name)), None)
+    found = next(filter(find_program, exim.NAMES), None)
     if found is None:
         raise Failed("exim is not installed")
     return found

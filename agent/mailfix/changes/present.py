@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,8 +14,7 @@ from mailfix.firewall.cure import ChainRef, Drifted, SetChange
 from mailfix.firewall.cure.commands import element_key
 from mailfix.firewall.cure.originals import Originals
 from mailfix.firewall.ruleset import Chain, Dump, Table
-from mailfix.host import Deadline, Host
-from mailfix.host.dns import SystemDns
+from mailfix.host import Host
 from mailfix.model import Unknown
 from mailfix.probes.firewall import read_dumps
 
@@ -24,15 +22,9 @@ PATIENCE_S = 20.0
 _BUILT_IN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 
 
-def host_for(seconds: float) -> Host:
-    """The host with that much time for what is asked of it."""
-    deadline = Deadline.after(seconds)
-    return Host(SystemDns(deadline), deadline, os.geteuid() == 0)
-
-
 def read_texts() -> tuple[Dump, ...]:
     """What the firewall's tools tell; raises Failed. Not from within asyncio."""
-    told = asyncio.run(read_dumps(host_for(PATIENCE_S)))
+    told = asyncio.run(read_dumps(Host.within(PATIENCE_S)))
     if isinstance(told, Unknown):
         raise Failed(f"the firewall cannot be read: {told.reason}")
     return told.value

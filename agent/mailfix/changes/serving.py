@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailfix.changes.change import Failed
-from mailfix.host import call, sockets, units
+from mailfix.host import boot, call, sockets, units
 from mailfix.host.files import read_text
 from mailfix.host.sockets import ListeningSocket, Process
-from mailfix.model import Known, Unknown
+from mailfix.model import Unknown
 from mailfix.probes import servers
 
 PATIENCE_S = 4.0
@@ -19,7 +19,6 @@ CALL_S = 3.0
 PAUSE_S = 0.1
 _WILDCARDS = ("", "0.0.0.0", "::")
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,10 @@ def processes_of(server: str) -> tuple[Process, ...]:
 
 def daemon_of(server: str) -> Daemon | None:
     """The daemon that listens: of those that do, the oldest, the others being its children."""
-    boot = read_text(_BOOT_ID)
-    boot_id = (boot.value or "").strip() if isinstance(boot, Known) else ""
+    this_boot = boot.identity()
     own = {each.pid for each in processes_of(server)}
     found = [
-        Daemon(pid, started, boot_id)
+        Daemon(pid, started, this_boot)
         for pid in {each.pid for each in _listening()}
         if pid in own and (started := _started(pid)) is not None
     ]
@@ -89,7 +87,8 @@ def _started(pid: int) -> int | None:
     text = read_text(f"/proc/{pid}/stat")
     if isinstance(text, Unknown) or text.value is None:
         return None
-    return int(text.value.rpartition(")")[2].split()[19])
+    started = boot.start_time(text.value)
+    return int(started) if started else None
 
 
 def wait_until_served(server: str, wanted: Iterable[Listening]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -15,8 +14,7 @@ from mailfix.explainer.request import Request
 from mailfix.explainer.sight import Sight
 from mailfix.facts import Listener, MailUser
 from mailfix.firewall import Direction, Dump, Journey, Ruleset, follow, read_ruleset
-from mailfix.host import Deadline, Host
-from mailfix.host.dns import SystemDns
+from mailfix.host import Host
 from mailfix.model import Fact, Family, Known, Unknown
 from mailfix.report.explain.explanation import Asked, Explanation, Remedy, Way
 
@@ -32,8 +30,7 @@ def run(request: Request) -> Explanation:
 
 
 async def _ways(request: Request) -> tuple[Way, ...]:
-    deadline = Deadline.after(PATIENCE_S)
-    host = Host(SystemDns(deadline), deadline, os.geteuid() == 0)
+    host = Host.within(PATIENCE_S)
     seen = await sight.look(host, request)
     return explain(request, seen)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from mailfix.firewall import Dump, Question, Ruleset
 from mailfix.firewall.cure import (
@@ -17,7 +16,7 @@ from mailfix.firewall.cure import (
     commands,
     cure,
 )
-from mailfix.firewall.cure.edits import RuleEdit
+from mailfix.firewall.cure.edits import as_made
 from mailfix.report.explain.explanation import Remedy, RemedyStep
 
 
@@ -31,7 +30,7 @@ def remedy(
 
 def _steps(plan: Sequence[Candidate], ruleset: Ruleset) -> Iterator[RemedyStep]:
     for step in plan:
-        after = applied(ruleset, map(_as_made, step.edits))
+        after = applied(ruleset, map(as_made, step.edits))
         if step.owner is not None:
             yield _by_owner(step.describe(), step.owner)
         else:
@@ -49,13 +48,6 @@ def _by_owner(summary: str, way: OwnersWay) -> RemedyStep:
         tuple(map(Command, way.undo)),
         way.advice,
     )
-
-
-def _as_made(edit: Edit) -> Edit:
-    """A rule that comes gets a handle that nobody knows beforehand."""
-    if not isinstance(edit, RuleEdit) or edit.new is None:
-        return edit
-    return replace(edit, new=replace(edit.new, rule=replace(edit.new.rule, handle=None)))
 
 
 def _known(edits: Sequence[Edit], ruleset: Ruleset) -> tuple[Command, ...]:

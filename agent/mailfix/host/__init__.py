@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mailfix.host import files, process
 from mailfix.host.clock import Deadline
-from mailfix.host.dns import Dns
+from mailfix.host.dns import Dns, SystemDns
 from mailfix.host.process import Output
 from mailfix.model import Fact
 
@@ -19,6 +19,12 @@ class Host:
     dns: Dns
     deadline: Deadline
     is_root: bool
+
+    @classmethod
+    def within(cls, seconds: float) -> Host:
+        """The machine that we run on, with that much time from now, and its own resolvers."""
+        deadline = Deadline.after(seconds)
+        return cls(SystemDns(deadline), deadline, os.geteuid() == 0)
 
     async def run(self, *argv: str, timeout_s: float = 5.0) -> Fact[Output]:
         """Run a program; see :func:`mailfix.host.process.run`."""

@@ -18,12 +18,15 @@ def identity() -> str:
     container's own restarts. So the start time of its init is added, in clock ticks since the
     kernel's start (proc_pid_stat(5), starttime).
     """
-    kernel, init = _read(BOOT_ID_FILE).strip(), _start_time(_read(INIT_STAT_FILE))
+    kernel, init = _read(BOOT_ID_FILE).strip(), start_time(_read(INIT_STAT_FILE))
     return f"{kernel} {init}" if kernel and init else ""
 
 
-def _start_time(stat: str) -> str:
-    """A command's name may hold anything, brackets and spaces among it."""
+def start_time(stat: str) -> str:
+    """The ``starttime`` in the text of a process's stat (proc_pid_stat(5)); "" where it has none.
+
+    A command's name may hold anything, brackets and spaces among it.
+    """
     words = stat.rpartition(")")[2].split()
     return words[_START_TIME] if len(words) > _START_TIME else ""
 

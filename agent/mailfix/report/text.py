@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from mailfix.model import Finding, Severity, Status
+from mailfix.report.counting import counted
 from mailfix.report.escape import clip, escape
 from mailfix.report.style import Style
 from mailfix.report.summary import Report
@@ -41,17 +42,13 @@ def _headline(report: Report, style: Style) -> Iterator[str]:
     counts = report.counts
     parts = []
     if counts[Status.FAIL]:
-        parts.append(style.paint("red", _count(counts[Status.FAIL], "thing") + " wrong"))
+        parts.append(style.paint("red", counted(counts[Status.FAIL], "thing") + " wrong"))
     if counts[Status.UNKNOWN]:
         parts.append(style.paint("yellow", f"{counts[Status.UNKNOWN]} not found out"))
     if not parts:
         parts.append(style.paint("green", "nothing wrong"))
     parts.append(f"{counts[Status.PASS]} checks passed")
     yield f"{style.bold(escape(report.host))}: {', '.join(parts)} ({report.duration_s:.1f} s)"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _failures(findings: list[Finding], style: Style) -> Iterator[str]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mailfix.changes.draft import Draft
-from mailfix.changes.present import host_for
 from mailfix.firewall.origins.written import nft_includes, statements
 from mailfix.host import Host
 from mailfix.model import Fact, Known
@@ -32,7 +31,7 @@ class DraftedHost(Host):
 
 
 def host_with(draft: Draft) -> DraftedHost:
-    plain = host_for(PATIENCE_S)
+    plain = Host.within(PATIENCE_S)
     drafted = {
         path: None if data is None else data.decode("utf-8", "surrogateescape")
         for path, data in draft.contents.items()

@@ -32,10 +32,8 @@ from mailfix.firewall.saved import (
     without_elements,
 )
 from mailfix.firewall.saved.restore import end_of_table
-from mailfix.model import Known, Unknown
+from mailfix.model import WHOLE, Known, Unknown
 from mailfix.probes.persistence import Saved, read_found
-
-WHOLE = 0.9995
 
 
 @dataclass(frozen=True, slots=True)

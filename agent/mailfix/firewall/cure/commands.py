@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from mailfix.firewall.cure.edits import (
@@ -20,6 +20,7 @@ from mailfix.firewall.cure.edits import (
     ElementEdit,
     RuleEdit,
     Spelled,
+    as_made,
 )
 from mailfix.firewall.cure.originals import keyword
 from mailfix.firewall.iptables.options import words
@@ -62,17 +63,9 @@ def commands(edits: Iterable[Edit], ruleset: Ruleset) -> tuple[Command, ...]:
     told: list[_Told] = []
     for edit in edits:
         told.append(_told(edit, ruleset))
-        ruleset = _without_handle(edit).applied(ruleset)
+        ruleset = as_made(edit).applied(ruleset)
     grouped = groupby(told, key=lambda each: each.tool)
     return tuple(_command(tool, list(group)) for tool, group in grouped)
-
-
-def _without_handle(edit: Edit) -> Edit:
-    """What nft will make of it: a rule that is made again gets a handle that nobody knows yet."""
-    if isinstance(edit, ElementEdit) or edit.new is None:
-        return edit
-    new = replace(edit.new, rule=replace(edit.new.rule, handle=None))
-    return replace(edit, new=new)
 
 
 def _told(edit: Edit, ruleset: Ruleset) -> _Told:

@@ -173,6 +173,13 @@ def applied(ruleset: Ruleset, edits: Iterable[Edit]) -> Ruleset:
     return ruleset
 
 
+def as_made(edit: Edit) -> Edit:
+    """What nft makes of it: a rule that is made gets a handle that nobody knows beforehand."""
+    if isinstance(edit, ElementEdit) or edit.new is None:
+        return edit
+    return replace(edit, new=replace(edit.new, rule=replace(edit.new.rule, handle=None)))
+
+
 def inverted(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """What takes the edits back: the inverse of the last one first."""
     return tuple(edit.inverse for edit in reversed(tuple(edits)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mailfix.facts import Listener, Reach
 from mailfix.firewall import AddressSet, Blocked, Undecided, Verdict
 from mailfix.model import Known, Unknown, of_the_internet, percent
+from mailfix.report.counting import counted
 from mailfix.report.escape import clip, escape
 from mailfix.report.explain.course import sent_away
 from mailfix.report.explain.explanation import SOME, Answer, Asked, Way
@@ -53,7 +54,7 @@ def _blocked(verdict: Verdict, everyone: bool) -> Iterator[str]:
     else:
         causes = [f"{percent(each.share)} {_cause(each)}" for each in faults[:MAX_CAUSES]]
         more = len(faults) - MAX_CAUSES
-        causes += [f"the rest by {_count(more, 'more rule')}"] if more > 0 else []
+        causes += [f"the rest by {counted(more, 'more rule')}"] if more > 0 else []
         yield f"BLOCKED{whom}: {', '.join(causes)}"
     if everyone and verdict.undecided_share > SOME:
         yield f"undecided for {of_the_internet(verdict.undecided_share)}"
@@ -67,7 +68,7 @@ def _undecided(verdict: Verdict, everyone: bool) -> Iterator[str]:
     whom = f" for {of_the_internet(share)}" if everyone else ""
     yield f"UNDECIDED{whom}: {doubt(verdict.undecided[0])}" if verdict.undecided else "UNDECIDED"
     if len(verdict.undecided) > 1:
-        yield f"and for {_count(len(verdict.undecided) - 1, 'other reason')}"
+        yield f"and for {counted(len(verdict.undecided) - 1, 'other reason')}"
     if everyone and verdict.passed_share > 0:
         yield f"open for {_amount(verdict.passed, verdict.passed_share)}"
     yield from _bans(verdict)
@@ -89,7 +90,7 @@ def _bans(verdict: Verdict) -> Iterator[str]:
         banned = AddressSet.union_of(each.addresses for each in bans)
         share = sum(each.share for each in bans)
         verb = "is" if banned.count() == 1 else "are"
-        rules = _count(sum(each.rules for each in bans), "rule")
+        rules = counted(sum(each.rules for each in bans), "rule")
         yield f"{_amount(banned, share)} {verb} banned by {rules}"
 
 
@@ -114,7 +115,7 @@ def amount(addresses: AddressSet, share: float) -> str:
     """A share as a percentage, or, where that says little, as the number of addresses."""
     count = addresses.count()
     if share < SMALL_SHARE and count <= FEW:
-        return _count(count, "address", "addresses")
+        return counted(count, "address", "addresses")
     return percent(share)
 
 
@@ -168,7 +169,3 @@ def _listening(found: Sequence[Listener]) -> str:
 
 def _reason(text: str) -> str:
     return clip(escape(text), MAX_REASON)
-
-
-def _count(number: int, word: str, plural: str = "") -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {plural or word + 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from mailfix.report.counting import counted
 from mailfix.report.escape import clip, escape
 from mailfix.report.fix.result import Cure, End, FixResult, Left
 from mailfix.report.style import Style
@@ -90,22 +91,18 @@ def write(result: FixResult, *, colour: bool) -> str:
 def _headline(result: FixResult, style: Style) -> str:
     host = style.bold(escape(result.host))
     if result.dry_run:
-        return f"{host}: {_count(len(result.applied), 'thing')} could be done; nothing was"
+        return f"{host}: {counted(len(result.applied), 'thing')} could be done; nothing was"
     if result.end is End.UNTOUCHED:
         if not result.left:
             return f"{host}: {style.paint('green', 'there is nothing to fix')}"
         return f"{host}: nothing was changed"
     number = f"transaction {result.transaction}"
     if result.end is End.MADE:
-        counts = f"{_count(result.before, 'thing')} wrong before, {result.after} after"
+        counts = f"{counted(result.before, 'thing')} wrong before, {result.after} after"
         return f"{host}: {style.paint('green', 'applied and verified')}, {counts} ({number})"
     if result.end is End.TAKEN_BACK:
         return f"{host}: {style.paint('yellow', 'taken back, all is as before')} ({number})"
     return f"{host}: {style.paint('red', 'stuck')} half-way ({number})"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _listed(cures: Iterable[Cure], style: Style, *, dry_run: bool) -> Iterator[str]:
