@@ -171,10 +171,10 @@ def firewalld_for_now(host: MailHost, internet: Internet) -> None:
 
 
 def open_in_firewalld(host: MailHost, *services: str) -> None:
-    """Start firewalld and open these services for good."""
+    """Have firewalld now and from the next boot on, with these services open for good."""
     options = " ".join(f"--add-service={service}" for service in services)
     host.sh(
-        "systemctl start firewalld.service\n"
+        "systemctl enable --now firewalld.service\n"
         f"firewall-cmd --permanent {options}\n"
         "firewall-cmd --reload"
     )

@@ -92,7 +92,8 @@ postconf -M submissions/inet='submissions inet n - y - - smtpd -o smtpd_tls_wrap
 )
 LYNIS = Layer(("lynis",))
 UFW = Layer(("ufw",))
-FIREWALLD = Layer(("firewalld",))
+# A host is ready when its mail ports are open: firewalld begins with them closed.
+FIREWALLD = Layer(("firewalld",), "systemctl disable firewalld.service\n")
 SAVED_IPTABLES = Layer(
     ("iptables-persistent",),
     "rm -f /etc/iptables/rules.v4 /etc/iptables/rules.v6\n",

@@ -116,7 +116,6 @@ def ufw_forgot(lab: Lab) -> None:
 
 def firewalld_forgot(lab: Lab) -> None:
     open_in_firewalld(lab.host, "smtps", "smtp-submission", "imap", "imaps")
-    lab.host.sh("systemctl enable firewalld.service")
 
 
 def csf_forgot(lab: Lab) -> None:
