@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mailfix.facts import Facts, PerFamily, Role
+from mailfix.facts import Facts, Role
+from mailfix.mail_records.domain import DomainRecords
 from mailfix.model import (
     Fact,
     Family,
     Finding,
     FixOffer,
     Known,
+    PerFamily,
     Refusal,
     Severity,
     Status,
@@ -43,15 +45,32 @@ def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:
     """Put one rule to the facts; a need that is unknown makes the answer unknown."""
     if rule.scope is Scope.MTA and _has_no_mta(facts):
         return
+    if rule.each is None:
+        yield from _of_each_family(rule, {}, facts)
+    elif isinstance(facts.domain_records, Unknown):
+        yield Answer(Status.UNKNOWN, {}, reason=facts.domain_records.reason)
+    else:
+        for domain in facts.domain_records.value:
+            yield from _of_each_family(rule, {rule.each.value: domain.name}, domain, facts)
+
+
+def _of_each_family(
+    rule: Rule, subject: Subject, *places: Facts | DomainRecords
+) -> Iterator[Answer]:
+    """Put a rule to the facts of one subject, for each family that it tells apart."""
     for family in rule.families or (None,):
-        subject = {"family": family.value} if family else {}
-        needed = {name: _fact(facts, name, family) for name in rule.needs}
+        asked_of: dict[str, Any] = {**subject, **({"family": family} if family else {})}
+        needed = {name: _fact(places, name, family) for name in rule.needs}
         reasons = [fact.reason for fact in needed.values() if isinstance(fact, Unknown)]
         if reasons:
-            yield Answer(Status.UNKNOWN, subject, reason=reasons[0])
+            yield Answer(Status.UNKNOWN, _subject(asked_of), reason=reasons[0])
             continue
         values = {name: fact.value for name, fact in needed.items() if isinstance(fact, Known)}
-        yield from rule.check(**values, **rule.params, **({"family": family} if family else {}))
+        yield from rule.check(**values, **rule.params, **asked_of)
+
+
+def _subject(asked_of: Mapping[str, Any]) -> Subject:
+    return {name: str(value) for name, value in asked_of.items()}
 
 
 def _has_no_mta(facts: Facts) -> bool:
@@ -60,8 +79,9 @@ def _has_no_mta(facts: Facts) -> bool:
     return not any(server.role is Role.MTA for server in facts.servers.value)
 
 
-def _fact(facts: Facts, name: str, family: Family | None) -> Fact[Any]:
-    fact: Fact[Any] | PerFamily[Any] = getattr(facts, name)
+def _fact(places: Iterable[Facts | DomainRecords], name: str, family: Family | None) -> Fact[Any]:
+    place = next(place for place in places if hasattr(place, name))
+    fact: Fact[Any] | PerFamily[Any] = getattr(place, name)
     if isinstance(fact, PerFamily):
         return fact.of(family) if family else Known(fact)
     return fact

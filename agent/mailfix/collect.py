@@ -20,7 +20,6 @@ from mailfix.facts import (
     Mta,
     NameRecords,
     Outgoing,
-    PerFamily,
     PortVerdict,
     Prospect,
     ReverseDns,
@@ -29,7 +28,7 @@ from mailfix.facts import (
 )
 from mailfix.firewall import Ruleset
 from mailfix.host import Host, dns, interfaces, routes, sockets
-from mailfix.model import Fact, Family, Known, Unknown
+from mailfix.model import Fact, Family, Known, PerFamily, Unknown
 from mailfix.probes import (
     addresses,
     domains,

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
 
-from mailfix.model import Fact, Family, Unknown
-
-T = TypeVar("T")
+from mailfix.mail_records.domain import DomainRecords
+from mailfix.model import Fact, Family, PerFamily, unread
 
 MAIL_PORTS = (25, 465, 587, 110, 143, 993, 995)
 SMTP_PORTS = (25, 465, 587)
-
-
-def _unread() -> Unknown:
-    return Unknown("it was not looked at")
-
-
-@dataclass(frozen=True, slots=True)
-class PerFamily(Generic[T]):
-    """The same fact for IPv4 and for IPv6."""
-
-    ipv4: Fact[T] = field(default_factory=_unread)
-    ipv6: Fact[T] = field(default_factory=_unread)
-
-    def of(self, family: Family) -> Fact[T]:
-        return self.ipv4 if family is Family.IPV4 else self.ipv6
 
 
 class Reach(StrEnum):
@@ -95,8 +78,8 @@ class Mta:
     helo: Fact[str]
     user: Fact[MailUser]
     sends_directly: bool = True
-    source_ipv4: Fact[str | None] = field(default_factory=_unread)
-    source_ipv6: Fact[str | None] = field(default_factory=_unread)
+    source_ipv4: Fact[str | None] = field(default_factory=unread)
+    source_ipv6: Fact[str | None] = field(default_factory=unread)
 
 
 class Layout(StrEnum):
@@ -379,25 +362,26 @@ class MailDomains:
 class Facts:
     """One look at one host; ``listeners`` are the part of ``all_listeners`` on mail ports."""
 
-    listeners: Fact[tuple[Listener, ...]] = field(default_factory=_unread)
-    all_listeners: Fact[tuple[Listener, ...]] = field(default_factory=_unread)
-    greetings: Fact[tuple[Greeting, ...]] = field(default_factory=_unread)
-    servers: Fact[tuple[MailServer, ...]] = field(default_factory=_unread)
-    mta: Fact[Mta | None] = field(default_factory=_unread)
-    exim_source: Fact[EximSource | None] = field(default_factory=_unread)
-    exim_settings: Fact[EximSettings | None] = field(default_factory=_unread)
-    exim_validity: Fact[tuple[Validity, ...]] = field(default_factory=_unread)
-    names: Fact[HostNames] = field(default_factory=_unread)
-    fqdn: Fact[str | None] = field(default_factory=_unread)
-    fqdn_records: Fact[NameRecords | None] = field(default_factory=_unread)
-    helo_records: Fact[NameRecords | None] = field(default_factory=_unread)
-    addresses: Fact[tuple[HostAddress, ...]] = field(default_factory=_unread)
+    listeners: Fact[tuple[Listener, ...]] = field(default_factory=unread)
+    all_listeners: Fact[tuple[Listener, ...]] = field(default_factory=unread)
+    greetings: Fact[tuple[Greeting, ...]] = field(default_factory=unread)
+    servers: Fact[tuple[MailServer, ...]] = field(default_factory=unread)
+    mta: Fact[Mta | None] = field(default_factory=unread)
+    exim_source: Fact[EximSource | None] = field(default_factory=unread)
+    exim_settings: Fact[EximSettings | None] = field(default_factory=unread)
+    exim_validity: Fact[tuple[Validity, ...]] = field(default_factory=unread)
+    names: Fact[HostNames] = field(default_factory=unread)
+    fqdn: Fact[str | None] = field(default_factory=unread)
+    fqdn_records: Fact[NameRecords | None] = field(default_factory=unread)
+    helo_records: Fact[NameRecords | None] = field(default_factory=unread)
+    addresses: Fact[tuple[HostAddress, ...]] = field(default_factory=unread)
     default_route: PerFamily[bool] = field(default_factory=PerFamily)
     outgoing: PerFamily[Outgoing | None] = field(default_factory=PerFamily)
     reverse_dns: PerFamily[ReverseDns | None] = field(default_factory=PerFamily)
     firewall: PerFamily[tuple[PortVerdict, ...]] = field(default_factory=PerFamily)
     dns_out: PerFamily[tuple[PortVerdict, ...]] = field(default_factory=PerFamily)
     after_boot: PerFamily[tuple[Prospect, ...]] = field(default_factory=PerFamily)
-    boot_files: Fact[tuple[BootFile, ...]] = field(default_factory=_unread)
+    boot_files: Fact[tuple[BootFile, ...]] = field(default_factory=unread)
     way_out: PerFamily[WayOut | None] = field(default_factory=PerFamily)
-    domains: Fact[MailDomains | None] = field(default_factory=_unread)
+    domains: Fact[MailDomains | None] = field(default_factory=unread)
+    domain_records: Fact[tuple[DomainRecords, ...]] = field(default_factory=unread)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
@@ -57,6 +57,22 @@ class Family(StrEnum):
     def label(self) -> str:
         """The name as administrators write it."""
         return "IPv4" if self is Family.IPV4 else "IPv6"
+
+
+def unread() -> Unknown:
+    """What a fact is as long as nobody has looked."""
+    return Unknown("it was not looked at")
+
+
+@dataclass(frozen=True, slots=True)
+class PerFamily(Generic[T]):
+    """The same fact for IPv4 and for IPv6."""
+
+    ipv4: Fact[T] = field(default_factory=unread)
+    ipv6: Fact[T] = field(default_factory=unread)
+
+    def of(self, family: Family) -> Fact[T]:
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
 
 
 Subject: TypeAlias = Mapping[str, str | int]

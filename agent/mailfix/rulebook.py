@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mailfix.facts import Facts
+from mailfix.mail_records.domain import DomainRecords
 from mailfix.model import Family, Refusal, Severity
 from mailfix.predicates import PREDICATES, Predicate
 from mailfix.yaml_text import parse_mapping, shown
@@ -20,10 +21,11 @@ from mailfix.yaml_text import parse_mapping, shown
 SITE_FOLDER = "/etc/mailfix/rules"
 SITE_SEVERITIES = "severities.yml"
 _REQUIRED = {"id", "title", "severity", "why", "needs", "check", "messages"}
-_OPTIONAL = {"scope", "families", "params", "advice", "fix", "references"}
+_OPTIONAL = {"scope", "each", "families", "params", "advice", "fix", "references"}
 _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
 _FACTS = {each.name for each in fields(Facts)}
+_DOMAIN_FACTS = {each.name for each in fields(DomainRecords)} - {"name"}
 
 
 class Scope(StrEnum):
@@ -31,6 +33,12 @@ class Scope(StrEnum):
 
     MTA = "mta"
     ANY = "any"
+
+
+class Each(StrEnum):
+    """Of what there may be many, so that the rule is put to each of them."""
+
+    DOMAIN = "domain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,9 @@ class Rule:
     """One rule: which facts it needs, the named check, and the words for its answers.
 
     ``needs`` are names of :class:`mailfix.facts.Facts`. With ``families`` the check is made once
-    for each of them. ``scope`` says for which machines the rule is. Messages and advice hold plain
-    ``{names}`` that the check fills in.
+    for each of them. With ``each`` it is made once for every mail domain, and ``needs`` may also
+    be names of :class:`mailfix.mail_records.domain.DomainRecords`. ``scope`` says for which
+    machines the rule is. Messages and advice hold plain ``{names}`` that the check fills in.
     """
 
     id: str
@@ -60,10 +69,16 @@ class Rule:
     messages: Mapping[str, str]
     scope: Scope = Scope.MTA
     families: tuple[Family, ...] = ()
+    each: Each | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     advice: str | None = None
     fix: RuleFix | None = None
     references: tuple[str, ...] = ()
+
+    @property
+    def asked_of(self) -> tuple[str, ...]:
+        """What the check is told besides facts and parameters."""
+        return (*(["family"] if self.families else []), *([self.each.value] if self.each else []))
 
 
 def shipped_folder() -> Path:
@@ -152,6 +167,7 @@ def parse(content: Mapping[str, Any], where: str) -> Rule:
         messages=_messages(content["messages"], where),
         scope=_scope(content.get("scope", Scope.MTA), where),
         families=_families(content.get("families", []), where),
+        each=_each(content.get("each"), where),
         params=_params(content.get("params", {}), where),
         advice=_template(content["advice"], where, "advice") if "advice" in content else None,
         fix=_fix(content.get("fix"), where),
@@ -171,11 +187,11 @@ def _check_keys(content: Mapping[str, Any], where: str) -> None:
 
 
 def _check_signature(rule: Rule, where: str) -> None:
-    unheard = set(rule.needs) - _FACTS
+    unheard = set(rule.needs) - (_FACTS | _DOMAIN_FACTS if rule.each else _FACTS)
     if unheard:
         raise Refusal(f"{where}: there are no facts called {', '.join(sorted(unheard))}")
     wanted = set(inspect.signature(rule.check).parameters)
-    given = {*rule.needs, *rule.params, *(["family"] if rule.families else [])}
+    given = {*rule.needs, *rule.params, *rule.asked_of}
     if wanted != given:
         raise Refusal(
             f"{where}: the check {rule.check.__name__} takes {', '.join(sorted(wanted))}; "
@@ -202,6 +218,13 @@ def _scope(value: Any, where: str) -> Scope:
         return Scope(value)
     except ValueError:
         raise Refusal(f"{where}: scope {shown(value)} is none of {', '.join(Scope)}") from None
+
+
+def _each(value: Any, where: str) -> Each | None:
+    try:
+        return None if value is None else Each(value)
+    except ValueError:
+        raise Refusal(f"{where}: each {shown(value)} is none of {', '.join(Each)}") from None
 
 
 def _families(value: Any, where: str) -> tuple[Family, ...]:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from mailfix.facts import Endpoint, Reach
 from mailfix.host import Output
-from mailfix.host.dns import Answer
 from mailfix.model import Family, Known, Unknown
 from mailfix.probes import (
     domains,
@@ -20,6 +19,7 @@ from mailfix.probes import (
     servers,
     way_out,
 )
+from mailfix.record_set import RecordSet
 from tests.property.hostile import text_of
 
 EXIM_TEXT = text_of(
@@ -233,7 +233,7 @@ def test_listed_domains_come_back(listed: set[str]) -> None:
 @given(st.lists(text_of("10 ", "0 .", "mx.example.com.", "-1 ")))
 @example(["² mx.example.com."])
 def test_an_mx_set_gives_host_names(records: list[str]) -> None:
-    hosts = way_out.mx_hosts(Answer(tuple(records), exists=True))
+    hosts = way_out.mx_hosts(RecordSet(tuple(records), exists=True))
     assert len(hosts) <= len(records)
     assert all(hosts)
 
@@ -241,7 +241,7 @@ def test_an_mx_set_gives_host_names(records: list[str]) -> None:
 @given(st.lists(st.tuples(st.integers(0, 65535), HOST_NAME)))
 def test_the_most_preferred_mx_comes_first(mx: list[tuple[int, str]]) -> None:
     records = tuple(f"{preference} {host}." for preference, host in mx)
-    assert way_out.mx_hosts(Answer(records, exists=True)) == [host for _, host in sorted(mx)]
+    assert way_out.mx_hosts(RecordSet(records, exists=True)) == [host for _, host in sorted(mx)]
 
 
 @given(

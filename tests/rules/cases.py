@@ -1,7 +1,8 @@
 """The cases that lie beside the rules: ``rules/ID/tests/NAME.VERDICT.yml``.
 
 The verdict in the name is ``pass``, ``fail``, ``unknown`` or ``silent`` (the rule does not apply
-and says nothing). ``facts`` are what the rule needs; ``expect`` holds a part of the subject and a
+and says nothing). ``facts`` are what the rule needs; where it is put to each domain, ``domain``
+holds those of its needs that are facts of one domain. ``expect`` holds a part of the subject and a
 part of the message of each answer with that verdict.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ import yaml
 
 from mailfix import rulebook
 from mailfix.audit import audit
-from mailfix.model import Finding, Status
+from mailfix.model import Finding, Known, Status
 from mailfix.rulebook import Rule
-from tests.rules.reader import BadCase, read_facts
+from tests.rules.reader import BadCase, read_domain, read_facts
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 SILENT = "silent"
@@ -68,9 +69,13 @@ class Case:
     verdict: str
     facts: Mapping[str, Any]
     expected: tuple[Expected, ...]
+    domain: Mapping[str, Any] | None = None
 
     def findings(self) -> tuple[Finding, ...]:
-        return audit(read_facts(self.facts), [self.rule])
+        facts = read_facts(self.facts)
+        if self.domain is not None:
+            facts = replace(facts, domain_records=Known((read_domain(self.domain),)))
+        return audit(facts, [self.rule])
 
 
 @cache
@@ -94,14 +99,16 @@ def read_case(case: CaseFile) -> Case:
     file, rule, verdict = case.file, case.rule, case.verdict
     content = yaml.safe_load(file.read_text("utf-8"))
     keys = {"facts"} if verdict == SILENT else {"facts", "expect"}
+    keys |= {"domain"} if rule.each else set()
     if not isinstance(content, dict) or set(content) != keys:
         raise BadCase(f"{file}: expected {' and '.join(sorted(keys))}")
-    if set(content["facts"]) | SCOPE != set(rule.needs) | SCOPE:
+    named = {*content["facts"], *content.get("domain", {})} - {"name"}
+    if named | SCOPE != set(rule.needs) | SCOPE:
         raise BadCase(f"{file}: the facts must be those that the rule needs: {rule.needs}")
     expected = tuple(_expected(each, file) for each in content.get("expect", []))
     if verdict != SILENT and not expected:
         raise BadCase(f"{file}: nothing is expected")
-    return Case(rule, verdict, content["facts"], expected)
+    return Case(rule, verdict, content["facts"], expected, content.get("domain"))
 
 
 def _expected(entry: Any, file: Path) -> Expected:

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from mailfix.facts import Facts, PerFamily
-from mailfix.model import Known, Unknown
+from mailfix.facts import Facts
+from mailfix.mail_records.domain import DomainRecords
+from mailfix.model import Known, PerFamily, Unknown
 
 
 class BadCase(ValueError):
@@ -27,6 +28,13 @@ def read_facts(content: Mapping[str, Any]) -> Facts:
     facts = _build(Facts, content, "facts")
     assert isinstance(facts, Facts)
     return facts
+
+
+def read_domain(content: Mapping[str, Any]) -> DomainRecords:
+    """Return the facts of one mail domain."""
+    records = _build(DomainRecords, content, "domain")
+    assert isinstance(records, DomainRecords)
+    return records
 
 
 def _build(kind: type[Any], content: Any, where: str) -> Any:

@@ -26,25 +26,31 @@ WORLD = {
     *("pathlib", "tempfile", "shutil", "glob", "fcntl", "select", "selectors", "resource"),
     *("os", "sys", "asyncio", "threading", "time", "random", "pwd", "grp", "urllib", "http", "io"),
 }
-PURE = ("model", "facts", "audit", "plan", "predicates", "firewall")
+PURE = ("model", "record_set", "mail_records", "facts", "audit", "plan", "predicates", "firewall")
 MAY_USE = {
     "model": set(),
-    "facts": {"model"},
+    "record_set": {"model"},
+    "mail_records": {"model", "record_set"},
+    "facts": {"model", "mail_records"},
     "yaml_text": {"model"},
     "settings": {"model", "yaml_text"},
     "firewall": {"model"},
-    "predicates": {"model", "facts"},
-    "rulebook": {"model", "facts", "predicates", "yaml_text"},
-    "audit": {"model", "facts", "predicates", "rulebook"},
-    "host": {"model", "facts"},
-    "probes": {"model", "facts", "host", "firewall", "settings"},
-    "outside": {"model", "facts", "host"},
+    "predicates": {"model", "facts", "mail_records"},
+    "rulebook": {"model", "facts", "mail_records", "predicates", "yaml_text"},
+    "audit": {"model", "facts", "mail_records", "predicates", "rulebook"},
+    "host": {"model", "facts", "record_set", "mail_records"},
+    "probes": {"model", "facts", "record_set", "mail_records", "host", "firewall", "settings"},
+    "outside": {"model", "facts", "record_set", "host"},
     "report": {"model", "facts", "rulebook", "outside", "firewall"},
-    "changes": {"model", "facts", "host", "firewall", "probes"},
-    "actions": {"model", "facts", "settings", "changes", "host", "firewall", "probes"},
+    "changes": {"model", "facts", "mail_records", "host", "firewall", "probes"},
+    "actions": {
+        *("model", "facts", "mail_records", "settings", "changes", "host", "firewall", "probes")
+    },
     "apply": {"model", "changes", "host", "settings"},
     "plan": {"model", "rulebook"},
-    "collect": {"model", "facts", "host", "probes", "firewall", "settings"},
+    "collect": {
+        *("model", "facts", "record_set", "mail_records", "host", "probes", "firewall", "settings")
+    },
 }
 TIES_ROOMS = {"auditor", "explainer", "fixer", "cli", "__main__", ""}
 

@@ -10,8 +10,8 @@ import pytest
 
 from mailfix import rulebook
 from mailfix.audit import audit
-from mailfix.facts import Facts, MailServer, PerFamily, ReverseDns, Role
-from mailfix.model import Finding, Known, Refusal, Status, Unknown
+from mailfix.facts import Facts, MailServer, ReverseDns, Role
+from mailfix.model import Finding, Known, PerFamily, Refusal, Status, Unknown
 from mailfix.rulebook import Rule
 
 EXIM = MailServer("exim", Role.MTA, running=False, enabled=Known(True), unit="exim4.service")

@@ -23,8 +23,9 @@ import dns.rrset
 import pytest
 
 from mailfix.host import Deadline
-from mailfix.host.dns import Answer, SystemDns, reverse_name
+from mailfix.host.dns import SystemDns, reverse_name
 from mailfix.model import Fact, Known, Unknown
+from mailfix.record_set import RecordSet
 
 Behaviour = Callable[[dns.message.Message], dns.message.Message | bytes | None]
 NAME = "mail.example.com"
@@ -89,8 +90,8 @@ def _serve_tcp(tcp: socket.socket, behave: Behaviour | None, stop: threading.Eve
             connection.sendall(len(wire).to_bytes(2, "big") + wire)
 
 
-def ask(port: str, name: str = NAME, rdtype: str = "A", seconds: float = 8.0) -> Fact[Answer]:
-    async def once() -> Fact[Answer]:
+def ask(port: str, name: str = NAME, rdtype: str = "A", seconds: float = 8.0) -> Fact[RecordSet]:
+    async def once() -> Fact[RecordSet]:
         return await system_dns(port, seconds).lookup(name, rdtype)
 
     return asyncio.run(once())
@@ -145,23 +146,23 @@ SOA = "ns.example.com. hostmaster.example.com. 1 7200 3600 1209600 60"
 
 def test_addresses_are_known() -> None:
     with nameserver(answering("203.0.113.10", "198.51.100.7")) as (port, *_):
-        assert ask(port) == Known(Answer(("198.51.100.7", "203.0.113.10"), exists=True))
+        assert ask(port) == Known(RecordSet(("198.51.100.7", "203.0.113.10"), exists=True))
 
 
 def test_host_names_come_in_small_letters_without_their_last_dot() -> None:
     with nameserver(answering("Mail.Example.COM.", rdtype="PTR")) as (port, *_):
         told = ask(port, reverse_name("203.0.113.10"), "PTR")
-    assert told == Known(Answer(("mail.example.com",), exists=True))
+    assert told == Known(RecordSet(("mail.example.com",), exists=True))
 
 
 def test_no_such_name_is_known() -> None:
     with nameserver(failing("NXDOMAIN")) as (port, *_):
-        assert ask(port) == Known(Answer((), exists=False))
+        assert ask(port) == Known(RecordSet((), exists=False))
 
 
 def test_no_such_record_is_known_and_the_name_exists() -> None:
     with nameserver(with_authority("example.com.", "SOA", SOA)) as (port, *_):
-        assert ask(port) == Known(Answer((), exists=True))
+        assert ask(port) == Known(RecordSet((), exists=True))
 
 
 def test_a_referral_is_not_no_such_record() -> None:
@@ -224,7 +225,7 @@ def test_the_answer_to_another_question_is_not_taken() -> None:
 
 def test_a_truncated_answer_is_asked_again_over_tcp() -> None:
     with nameserver(truncated, answering("203.0.113.10")) as (port, *_):
-        assert ask(port) == Known(Answer(("203.0.113.10",), exists=True))
+        assert ask(port) == Known(RecordSet(("203.0.113.10",), exists=True))
 
 
 def test_a_truncated_answer_without_tcp_is_unknown() -> None:
@@ -244,20 +245,20 @@ def test_more_records_than_a_host_can_have_are_unknown() -> None:
 
 
 def test_the_same_question_is_put_once() -> None:
-    async def twice(port: str) -> list[Fact[Answer]]:
+    async def twice(port: str) -> list[Fact[RecordSet]]:
         asking = system_dns(port)
         return await asyncio.gather(*(asking.lookup(each, "A") for each in (NAME, f"{NAME}.")))
 
     with nameserver(answering("203.0.113.10")) as asked:
         first, second = asyncio.run(twice(asked[0]))
-        assert first == second == Known(Answer(("203.0.113.10",), exists=True))
+        assert first == second == Known(RecordSet(("203.0.113.10",), exists=True))
         assert asked[1:] == [f"{NAME}. IN A"]
 
 
 @pytest.mark.parametrize("name", ["a" * 64 + ".example.com", "a..b", "x." * 200 + "com"])
 def test_what_is_no_name_does_not_exist_and_nobody_is_asked(name: str) -> None:
     with nameserver(answering("203.0.113.10")) as asked:
-        assert ask(asked[0], name) == Known(Answer((), exists=False))
+        assert ask(asked[0], name) == Known(RecordSet((), exists=False))
         assert asked[1:] == []
 
 

@@ -18,11 +18,11 @@ from mailfix import report
 from mailfix.explainer import explain
 from mailfix.explainer.request import Request, read_request
 from mailfix.explainer.sight import Sight, look, parse_route
-from mailfix.facts import MailUser, Outgoing, PerFamily
+from mailfix.facts import MailUser, Outgoing
 from mailfix.firewall import AddressSet, Backend, Direction, Dump
 from mailfix.host import Deadline, Host
 from mailfix.host.dns import SystemDns
-from mailfix.model import Family, Known, Refusal, Unknown
+from mailfix.model import Family, Known, PerFamily, Refusal, Unknown
 from mailfix.probes.firewall import Endpoints
 from mailfix.report.explain.explanation import Answer, Asked
 

@@ -11,9 +11,9 @@ from mailfix.actions.host_name.fitting import Fitting, doubt, fitting
 from mailfix.apply.kinds import read_change, write_change
 from mailfix.changes import Drift, Place, Present
 from mailfix.changes.host_name import HostNameChange
-from mailfix.facts import Facts, PerFamily, PtrName, ReverseDns
+from mailfix.facts import Facts, PtrName, ReverseDns
 from mailfix.host import kernel_name
-from mailfix.model import Fact, Known, Unknown
+from mailfix.model import Fact, Known, PerFamily, Unknown
 
 NAME = "mail.example.com"
 IPV4, IPV6 = "203.0.113.10", "2001:db8::10"

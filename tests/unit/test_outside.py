@@ -26,7 +26,6 @@ import pytest
 from mailfix import outside
 from mailfix.facts import Way
 from mailfix.host import dial
-from mailfix.host.dns import Answer
 from mailfix.model import Fact, Family, Known, Status, Unknown
 from mailfix.outside import judge
 from mailfix.outside.model import (
@@ -40,6 +39,7 @@ from mailfix.outside.model import (
     Target,
 )
 from mailfix.outside.target import TargetError, addresses_of, read_target
+from mailfix.record_set import RecordSet
 from mailfix.report import outside as printed
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -200,8 +200,8 @@ class Resolved:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    async def lookup(self, name: str, rdtype: str) -> Fact[Answer]:
-        return Known(Answer((self._address,) if rdtype == "A" else (), exists=True))
+    async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        return Known(RecordSet((self._address,) if rdtype == "A" else (), exists=True))
 
 
 def smtp(
@@ -569,8 +569,8 @@ def test_run_looks_at_an_address_without_dns() -> None:
 class Broken:
     """A DNS that fails for IPv4 and knows no IPv6 address."""
 
-    async def lookup(self, name: str, rdtype: str) -> Fact[Answer]:
-        return Unknown("SERVFAIL") if rdtype == "A" else Known(Answer((), exists=True))
+    async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        return Unknown("SERVFAIL") if rdtype == "A" else Known(RecordSet((), exists=True))
 
 
 def test_a_dns_failure_is_unknown_and_a_missing_record_is_not() -> None:
@@ -584,8 +584,8 @@ def test_a_dns_failure_is_unknown_and_a_missing_record_is_not() -> None:
 
 def test_only_eight_addresses_of_a_family_are_looked_at() -> None:
     class Many:
-        async def lookup(self, name: str, rdtype: str) -> Fact[Answer]:
-            return Known(Answer(tuple(f"192.0.2.{n}" for n in range(20)), exists=True))
+        async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
+            return Known(RecordSet(tuple(f"192.0.2.{n}" for n in range(20)), exists=True))
 
     ipv4, _ = asyncio.run(addresses_of(Target("x.example", is_address=False), Many()))
     assert (len(judge.addresses(ipv4)), ipv4.left_out) == (8, 12)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from mailfix.collect import mta_in_use
 from mailfix.explainer.request import Request
-from mailfix.facts import HostAddress, Listener, MailUser, Mta, Outgoing, PerFamily
+from mailfix.facts import HostAddress, Listener, MailUser, Mta, Outgoing
 from mailfix.firewall import AddressSet, Direction, Dump, Question
 from mailfix.host import Host, interfaces, routes
-from mailfix.model import Fact, Family, Known, Unknown
+from mailfix.model import Fact, Family, Known, PerFamily, Unknown
 from mailfix.probes import addresses, exim, firewall, listeners, postfix, servers
 from mailfix.probes.firewall import Endpoints
 from mailfix.report.explain.explanation import Asked

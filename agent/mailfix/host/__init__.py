@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from mailfix.host import files, process
 from mailfix.host.clock import Deadline
-from mailfix.host.dns import Dns, SystemDns
+from mailfix.host.dns import SystemDns
 from mailfix.host.process import Output
 from mailfix.model import Fact
+from mailfix.record_set import Lookup
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """The machine under audit, with the time that the audit may take."""
 
-    dns: Dns
+    dns: Lookup
     deadline: Deadline
     is_root: bool
 

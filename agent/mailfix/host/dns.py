@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mailfix.host.clock import Deadline
 from mailfix.model import Fact, Known, Unknown
+from mailfix.record_set import RecordSet
 
 if TYPE_CHECKING:
     import dns.asyncresolver
@@ -21,41 +21,23 @@ MAX_RECORDS = 100
 MAX_QUESTIONS_AT_ONCE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A record set in presentation form, host names without their last dot.
-
-    ``exists`` is False for NXDOMAIN; an existing name without records of the type (NODATA,
-    RFC 2308 section 2.2) has ``exists`` True and no records.
-    """
-
-    records: tuple[str, ...]
-    exists: bool
-
-
-class Dns(Protocol):
-    """Whoever can be asked for a record set; every question is put once."""
-
-    async def lookup(self, name: str, rdtype: str) -> Fact[Answer]: ...
-
-
 class SystemDns:
     """The resolvers of ``/etc/resolv.conf``, asked with dnspython."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        self._asked: dict[tuple[str, str], asyncio.Task[Fact[Answer]]] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[Fact[RecordSet]]] = {}
         self._resolver: dns.asyncresolver.Resolver | None = None
         self._places = asyncio.Semaphore(MAX_QUESTIONS_AT_ONCE)
 
-    async def lookup(self, name: str, rdtype: str) -> Fact[Answer]:
+    async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
         """Return the record set; Unknown for silence, SERVFAIL, REFUSED, referrals and garbage."""
         key = (name.rstrip(".").lower(), rdtype)
         if key not in self._asked:
             self._asked[key] = asyncio.create_task(self._ask(*key))
         return await asyncio.shield(self._asked[key])
 
-    async def _ask(self, name: str, rdtype: str) -> Fact[Answer]:
+    async def _ask(self, name: str, rdtype: str) -> Fact[RecordSet]:
         import dns.exception
         import dns.name
         import dns.resolver
@@ -64,7 +46,7 @@ class SystemDns:
         try:
             owner = dns.name.from_text(name + ".")
         except (dns.exception.DNSException, UnicodeError):
-            return Known(Answer((), exists=False))
+            return Known(RecordSet((), exists=False))
         async with self._places:
             try:
                 answer = await self._configured().resolve(
@@ -75,7 +57,7 @@ class SystemDns:
                     lifetime=self._deadline.within(PER_QUESTION_S),
                 )
             except dns.resolver.NXDOMAIN:
-                return Known(Answer((), exists=False))
+                return Known(RecordSet((), exists=False))
             except dns.resolver.NoResolverConfiguration:
                 return Unknown("no DNS resolver is configured: /etc/resolv.conf names none")
             except dns.exception.Timeout:
@@ -118,15 +100,15 @@ def reverse_name(address: str) -> str:
     return ipaddress.ip_address(address).reverse_pointer
 
 
-def _read(answer: dns.resolver.Answer, question: str) -> Fact[Answer]:
+def _read(answer: dns.resolver.Answer, question: str) -> Fact[RecordSet]:
     if answer.rrset is None:
         if _is_referral(answer.response):
             return Unknown(f"DNS answered {question} with a referral instead of an answer")
-        return Known(Answer((), exists=True))
+        return Known(RecordSet((), exists=True))
     records = tuple(record.to_text() for record in answer.rrset)
     if len(records) > MAX_RECORDS:
         return Unknown(f"DNS answered {question} with {len(records)} records")
-    return Known(Answer(tuple(sorted(_undotted(record) for record in records)), exists=True))
+    return Known(RecordSet(tuple(sorted(_undotted(record) for record in records)), exists=True))
 
 
 def _is_referral(response: dns.message.Message) -> bool:

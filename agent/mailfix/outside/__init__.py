@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from mailfix.host.clock import Deadline
-from mailfix.host.dns import Dns, SystemDns
+from mailfix.host.dns import SystemDns
 from mailfix.outside.conversation import look, tls_contexts
 from mailfix.outside.judge import (
     Question,
@@ -19,6 +19,7 @@ from mailfix.outside.judge import (
 )
 from mailfix.outside.model import DEFAULT_PORTS, ProbeReport, Target
 from mailfix.outside.target import TargetError, addresses_of, read_target
+from mailfix.record_set import Lookup
 
 DNS_S = 4.5
 HIGHEST_PORT = 65535
@@ -47,7 +48,7 @@ def run(target: str, ports: tuple[int, ...] | None, timeout_s: float) -> ProbeRe
 
 
 async def look_at(
-    target: Target, ports: tuple[int, ...] | None, timeout_s: float, dns: Dns
+    target: Target, ports: tuple[int, ...] | None, timeout_s: float, dns: Lookup
 ) -> ProbeReport:
     """As ``run``, for a target that was understood and with a DNS to ask for its addresses."""
     started, clock = datetime.now(UTC), time.monotonic()

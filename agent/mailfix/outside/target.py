@@ -6,9 +6,9 @@ import asyncio
 import ipaddress
 import re
 
-from mailfix.host.dns import Dns
 from mailfix.model import Family, Known, Refusal, Unknown
 from mailfix.outside.model import FamilyAddresses, Target
+from mailfix.record_set import Lookup
 
 ADDRESSES_PER_FAMILY = 8
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
@@ -62,7 +62,7 @@ def _ascii(typed: str) -> str:
         raise TargetError(f"{typed!r} is no host name: {error}") from None
 
 
-async def addresses_of(target: Target, dns: Dns) -> tuple[FamilyAddresses, ...]:
+async def addresses_of(target: Target, dns: Lookup) -> tuple[FamilyAddresses, ...]:
     """The target's addresses, IPv4 and IPv6, at most eight of each; Unknown where DNS failed."""
     if target.is_address:
         family = Family.IPV4 if ipaddress.ip_address(target.host).version == 4 else Family.IPV6
@@ -74,7 +74,7 @@ async def addresses_of(target: Target, dns: Dns) -> tuple[FamilyAddresses, ...]:
     )
 
 
-async def _lookup(host: str, family: Family, dns: Dns) -> FamilyAddresses:
+async def _lookup(host: str, family: Family, dns: Lookup) -> FamilyAddresses:
     answer = await dns.lookup(host, "A" if family is Family.IPV4 else "AAAA")
     if isinstance(answer, Unknown):
         return FamilyAddresses(family, answer)

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailfix.facts import (
-    Greeting,
-    HostNames,
-    Mta,
-    NameRecords,
-    PerFamily,
-    ReverseDns,
-)
-from mailfix.model import Family, Known, Unknown
+from mailfix.facts import Greeting, HostNames, Mta, NameRecords, ReverseDns
+from mailfix.model import Family, Known, PerFamily, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 
 

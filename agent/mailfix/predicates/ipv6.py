@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailfix.facts import HostAddress, Listener, Mta, NameRecords, PerFamily
-from mailfix.model import Family, Known, Unknown
+from mailfix.facts import HostAddress, Listener, Mta, NameRecords
+from mailfix.model import Family, Known, PerFamily, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 from mailfix.predicates.listening import describe, serves
 

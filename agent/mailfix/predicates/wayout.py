@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 
-from mailfix.facts import (
-    Attempt,
-    Flow,
-    HostAddress,
-    Mta,
-    Outgoing,
-    PerFamily,
-    PortVerdict,
-    Way,
-    WayOut,
-)
-from mailfix.model import WHOLE, Family, Known, Unknown
+from mailfix.facts import Attempt, Flow, HostAddress, Mta, Outgoing, PortVerdict, Way, WayOut
+from mailfix.model import WHOLE, Family, Known, PerFamily, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 
 

@@ -7,8 +7,8 @@ import ipaddress
 
 from mailfix.facts import HostNames, NameRecords
 from mailfix.host import Host
-from mailfix.host.dns import Answer
 from mailfix.model import Fact, Known, Unknown
+from mailfix.record_set import RecordSet
 
 HOSTNAME_FILE = "/etc/hostname"
 HOSTS_FILE = "/etc/hosts"
@@ -99,9 +99,9 @@ async def records(host: Host, name: str) -> Fact[NameRecords | None]:
     )
 
 
-def _addresses(answer: Fact[Answer]) -> Fact[tuple[str, ...]]:
+def _addresses(answer: Fact[RecordSet]) -> Fact[tuple[str, ...]]:
     return answer if isinstance(answer, Unknown) else Known(answer.value.records)
 
 
-def _any(answer: Fact[Answer]) -> Fact[bool]:
+def _any(answer: Fact[RecordSet]) -> Fact[bool]:
     return answer if isinstance(answer, Unknown) else Known(bool(answer.value.records))

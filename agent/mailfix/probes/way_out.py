@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from mailfix.facts import Attempt, MailUser, WayOut
 from mailfix.host import Host, dial
 from mailfix.host.dial import Contact, Identity
-from mailfix.host.dns import Answer
 from mailfix.model import Fact, Family, Known, Unknown
+from mailfix.record_set import RecordSet
 from mailfix.settings import Settings
 
 CONNECT_S = 3.0
@@ -88,7 +88,7 @@ async def _exchanger_addresses(
     return targets, silent or silent_addresses
 
 
-def mx_hosts(answer: Answer) -> list[str]:
+def mx_hosts(answer: RecordSet) -> list[str]:
     """Return the hosts of an MX set, the most preferred first; a null MX (RFC 7505) has none."""
     pairs = (record.split(None, 1) for record in answer.records)
     hosts = sorted(

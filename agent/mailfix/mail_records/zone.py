@@ -1,0 +1,40 @@
+"""The name servers of a domain's zone, and whether they agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """One address of one name server, and what it says of the zone.
+
+    ``trouble`` says why it gives no answer for the zone, "" where it does.
+    """
+
+    name: str
+    address: str
+    serial: int | None = None
+    trouble: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.address})"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A record set that the zone's servers do not answer alike."""
+
+    name: str
+    type: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The zone that holds a domain, and its name servers."""
+
+    apex: str
+    servers: tuple[NameServer, ...]
+    disagreements: tuple[Disagreement, ...] = ()
