@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mailfix import __version__, rulebook
-from mailfix.audit import audit
+from mailfix.audit import audit, doubted
 from mailfix.collect import collect
 from mailfix.facts import Facts
 from mailfix.host import Host
 from mailfix.host.files import read_text
-from mailfix.model import Known, Refusal, Unknown
+from mailfix.model import Finding, Known, Refusal, Unknown
 from mailfix.report.summary import Report
 from mailfix.rulebook import Rule
 from mailfix.settings import CONFIG_FILE, Settings, parse_settings
@@ -46,30 +47,44 @@ class Examination:
     report: Report
 
 
-def run() -> Report:
-    """Audit this host once."""
-    return examine().report
+def run(domains: tuple[str, ...] = ()) -> Report:
+    """Audit this host once, and these mail domains besides its own."""
+    return examine(domains).report
 
 
-def examine() -> Examination:
+def examine(domains: tuple[str, ...] = ()) -> Examination:
     """Audit this host once, and keep the facts."""
     started, clock = datetime.now(UTC), time.monotonic()
     book, chosen = rules(), settings()
-    facts = asyncio.run(_look(chosen))
-    findings = audit(facts, book, chosen.ignore)
+    chosen = replace(chosen, domains=(*chosen.domains, *domains))
+    facts, findings = asyncio.run(_look(chosen, book))
     report = Report(__version__, _name(facts), started, time.monotonic() - clock, findings)
     return Examination(chosen, facts, report)
 
 
-async def _look(chosen: Settings) -> Facts:
+async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, tuple[Finding, ...]]:
+    """Look and judge; what looks wrong with a domain is asked of its zone's own servers."""
     host = Host.within(chosen.audit_seconds)
-    progress = asyncio.create_task(_tell_progress(chosen.audit_seconds))
+    async with _progress(chosen.audit_seconds):
+        facts, look = await collect(host, chosen)
+        findings = audit(facts, book, chosen.ignore)
+        doubts = doubted(findings, book)
+        if not doubts or isinstance(facts.domain_records, Unknown):
+            return facts, findings
+        records = await look.again(facts.domain_records.value, doubts)
+        facts = replace(facts, domain_records=Known(records))
+        return facts, audit(facts, book, chosen.ignore)
+
+
+@contextlib.asynccontextmanager
+async def _progress(limit_s: float) -> AsyncIterator[None]:
+    telling = asyncio.create_task(_tell_progress(limit_s))
     try:
-        return await collect(host, chosen)
+        yield
     finally:
-        progress.cancel()
+        telling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await progress
+            await telling
 
 
 async def _tell_progress(limit_s: float) -> None:

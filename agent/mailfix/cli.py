@@ -52,15 +52,22 @@ def options(
 @app.command(epilog="Example: mailfix audit --format json | jq '.findings[] | .message'")
 def audit(
     form: Format = typer.Option(Format.text, "--format", help="How to write the report."),
-    every: bool = typer.Option(False, "--all", help="List the checks that passed, too."),
+    every: bool = typer.Option(
+        False, "--all", help="List the checks that passed, too, and every domain of a failure."
+    ),
+    domain: Optional[list[str]] = typer.Option(  # noqa: UP045
+        None, help="Judge this mail domain, too; may be given several times."
+    ),
 ) -> None:
     """Tell what on this host, and in its DNS, stops mail. Changes nothing; run it as root."""
     from mailfix import auditor
+    from mailfix.probes.domains import ascii_domain
     from mailfix.report import document, text
 
-    report = auditor.run()
+    report = auditor.run(tuple(ascii_domain(name) for name in domain or ()))
     if form is Format.json:
-        _out(document.write(report) + "\n")
+        for piece in document.write(report):
+            _out(piece)
     else:
         _out(text.write(report, every=every, colour=_colour()))
     raise typer.Exit(report.exit_code)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mailfix.mail_records.dnsbl import Listing
 from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.spf import SpfVerdict
 from mailfix.model import Fact, Family, PerFamily, unread
 
 MAIL_PORTS = (25, 465, 587, 110, 143, 993, 995)
@@ -348,14 +350,17 @@ class BootFile:
 
 @dataclass(frozen=True, slots=True)
 class MailDomains:
-    """The domains for which the MTA accepts mail, and where the list is kept.
+    """The domains for which the MTA accepts mail, in A-labels, and where the list is kept.
 
-    ``unread`` says which parts of the list cannot be told without a message, or not be read.
+    ``unread`` says which parts of the list cannot be told without a message, or not be read. Mail
+    for ``relayed`` is passed on to another host. ``panel`` is the hosting panel, "" without one.
     """
 
     names: tuple[str, ...]
     source: str
     unread: tuple[str, ...] = ()
+    relayed: tuple[str, ...] = ()
+    panel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,4 +389,6 @@ class Facts:
     boot_files: Fact[tuple[BootFile, ...]] = field(default_factory=unread)
     way_out: PerFamily[WayOut | None] = field(default_factory=PerFamily)
     domains: Fact[MailDomains | None] = field(default_factory=unread)
+    helo_spf: PerFamily[SpfVerdict | None] = field(default_factory=PerFamily)
+    blocklists: PerFamily[tuple[Listing, ...]] = field(default_factory=PerFamily)
     domain_records: Fact[tuple[DomainRecords, ...]] = field(default_factory=unread)

@@ -13,7 +13,28 @@ from mailfix.yaml_text import parse_mapping, shown
 
 CONFIG_FILE = "/etc/mailfix/config.yml"
 MAX_TARGETS = 20
+MAX_ZONES = 20_000
+MAX_DOMAINS = 100_000
+MAX_NAME_LENGTH = 253
+DNS_PORT = 53
+DNSBLS = ("zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com", "dnsbl.dronebl.org")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
+_UPDATE_KEYS = frozenset({"zone", "server", "port", "key_file"})
+_REQUIRED_UPDATE_KEYS = ("zone", "server", "key_file")
+
+
+@dataclass(frozen=True, slots=True)
+class DnsUpdate:
+    """Where the records of a zone may be changed by RFC 2136.
+
+    ``zone`` is in lower case without its last dot. ``server`` is the zone's primary server, an
+    address or a name in DNS. ``key_file`` is the path of the TSIG key (tsig-keygen(8)).
+    """
+
+    zone: str
+    server: str
+    key_file: str
+    port: int = DNS_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +45,10 @@ class Settings:
     where this host is behind NAT. ``ignore`` holds rule ids, each with the part of a finding's
     subject to which it applies. ``audit_seconds`` bounds a whole audit. After ``guard_seconds`` a
     fix that could lock the administrator out is taken back unless it is confirmed. The journals of
-    the last ``keep_transactions`` are kept.
+    the last ``keep_transactions`` are kept. ``domains`` are mail domains besides those of the MTA,
+    as their owners write them (RFC 5890: U-labels or A-labels). ``dns_updates`` holds one entry for
+    each zone; ``dns_update_seconds`` is how long the zone's name servers may take to follow.
+    ``dnsbls`` are the blocklists in DNS that are asked about the addresses from which mail leaves.
     """
 
     target_hosts: tuple[str, ...] = ("smtp.gmail.com",)
@@ -36,6 +60,10 @@ class Settings:
     ignore: tuple[Mapping[str, str | int], ...] = ()
     guard_seconds: int = 120
     keep_transactions: int = 50
+    domains: tuple[str, ...] = ()
+    dns_updates: tuple[DnsUpdate, ...] = ()
+    dns_update_seconds: int = 30
+    dnsbls: tuple[str, ...] = DNSBLS
 
 
 def parse_settings(text: str, file: str = CONFIG_FILE) -> Settings:
@@ -63,6 +91,15 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
     for name in value:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Refusal(f"{where}: {shown(name)} is not a host name")
+    return tuple(value)
+
+
+def _domains(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MAX_DOMAINS:
+        raise Refusal(f"{where}: expected a list of at most {MAX_DOMAINS} domains")
+    for name in value:
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
+            raise Refusal(f"{where}: {shown(name)} is not a domain")
     return tuple(value)
 
 
@@ -109,6 +146,62 @@ def _ignored(value: Any, where: str) -> tuple[Mapping[str, str | int], ...]:
     return tuple(value)
 
 
+def _updates(value: Any, where: str) -> tuple[DnsUpdate, ...]:
+    if not isinstance(value, list) or len(value) > MAX_ZONES:
+        raise Refusal(f"{where}: expected a list of at most {MAX_ZONES} zones")
+    found = [_update(each, f"{where}: entry {at}") for at, each in enumerate(value, start=1)]
+    zones: set[str] = set()
+    for each in found:
+        if each.zone in zones:
+            raise Refusal(f"{where}: the zone {each.zone} is there twice")
+        zones.add(each.zone)
+    return tuple(found)
+
+
+def _update(value: Any, where: str) -> DnsUpdate:
+    if not isinstance(value, dict):
+        raise Refusal(f"{where}: expected 'zone', 'server' and 'key_file'")
+    for key in value:
+        if key not in _UPDATE_KEYS:
+            raise Refusal(f"{where}: unknown key {shown(key)}")
+    for key in _REQUIRED_UPDATE_KEYS:
+        if key not in value:
+            raise Refusal(f"{where}: {key} is missing")
+    return DnsUpdate(
+        zone=_zone(value["zone"], f"{where}: zone"),
+        server=_server(value["server"], f"{where}: server"),
+        key_file=_path(value["key_file"], f"{where}: key_file"),
+        port=_whole(1, 65535)(value.get("port", DNS_PORT), f"{where}: port"),
+    )
+
+
+def _zone(value: Any, where: str) -> str:
+    name = value.removesuffix(".") if isinstance(value, str) else ""
+    if not _NAME.fullmatch(name):
+        raise Refusal(
+            f"{where}: {shown(value)} is not the name of a zone "
+            "(an internationalised one begins with xn--)"
+        )
+    return name.lower()
+
+
+def _server(value: Any, where: str) -> str:
+    name = value.removesuffix(".") if isinstance(value, str) else ""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    if not _NAME.fullmatch(name):
+        raise Refusal(f"{where}: {shown(value)} is neither an address nor a host name")
+    return name.lower()
+
+
+def _path(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
+        raise Refusal(f"{where}: expected a path that begins with /")
+    return value
+
+
 _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "target_hosts": _names,
     "target_domains": _names,
@@ -119,4 +212,8 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "ignore": _ignored,
     "guard_seconds": _whole(10, 3600),
     "keep_transactions": _whole(1, 100_000),
+    "domains": _domains,
+    "dns_updates": _updates,
+    "dns_update_seconds": _whole(1, 600),
+    "dnsbls": _names,
 }

@@ -10,6 +10,7 @@ import sys
 from types import FrameType
 
 from .breakages import BREAKAGES
+from .dns_faults import FAULTS, HEALTHY
 from .lab import Lab, running_lab, turn_termination_into_interrupt
 from .machine import LabError, environment, obstacle
 from .mailhost import MailHost
@@ -17,7 +18,7 @@ from .names import HOST_IPV4
 from .scenario import Scenario
 from .variants import VARIANTS
 
-SCENARIOS = {**VARIANTS, **BREAKAGES}
+SCENARIOS = {**VARIANTS, **HEALTHY, **BREAKAGES, **FAULTS}
 HINT = """{name}: {summary}
  * here, inside: `mailfix audit`; `systemctl`, `exim4`, `iptables` and the logs are the host's own
  * from outside, in a second terminal: {outside}
@@ -56,7 +57,10 @@ def parser() -> argparse.ArgumentParser:
 
 def listing() -> str:
     lines = []
-    for title, scenarios in (("healthy", VARIANTS), ("broken", BREAKAGES)):
+    for title, scenarios in (
+        ("healthy", {**VARIANTS, **HEALTHY}),
+        ("broken", {**BREAKAGES, **FAULTS}),
+    ):
         lines.append(f"{title}:")
         lines += [f"  {each.name:34} {each.summary}" for each in scenarios.values()]
     return "\n".join(lines) + "\n"

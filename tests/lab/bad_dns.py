@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +14,12 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rrset
 
 HEADER_BYTES = 12
 UPSTREAM_SECONDS = 5.0
 GARBAGE = b"\xc0\x0c" * 40
+ANSWERS = itertools.count()
 
 
 class Trouble(Enum):
@@ -27,6 +30,9 @@ class Trouble(Enum):
     SERVFAIL = "answers SERVFAIL"
     REFUSED = "answers REFUSED"
     TRUNCATED = "sets TC on every UDP answer and refuses TCP"
+    TRUNCATED_UDP = "sets TC on every UDP answer and serves TCP"
+    POISONED = "adds records that nobody asked for"
+    LOSSY = "loses every tenth answer over UDP"
     GARBAGE = "answers with the right id and then bytes that are no message"
     WRONG_ID = "answers rightly under another question's id"
 
@@ -41,6 +47,11 @@ class BadDns:
     trouble: Trouble
     names: tuple[str, ...] = ()
     delay: float = 0.0
+
+    @property
+    def only_udp(self) -> bool:
+        """Whether TCP tells the truth."""
+        return self.trouble is Trouble.TRUNCATED_UDP
 
     def concerns(self, question: bytes) -> bool:
         """Whether the trouble is meant for this question."""
@@ -71,12 +82,30 @@ def truncated(question: bytes) -> bytes:
     return response.to_wire()
 
 
+def poisoned(answer: bytes) -> bytes:
+    """The right answer, with lies about other names in every section."""
+    response = dns.message.from_wire(answer)
+    lies = [
+        dns.rrset.from_text("mail.example.com.", 300, "IN", "A", "192.0.2.66"),
+        dns.rrset.from_text("example.com.", 300, "IN", "TXT", '"v=spf1 +all"'),
+        dns.rrset.from_text("example.com.", 300, "IN", "MX", "1 evil.example.net."),
+    ]
+    asked = response.question[0]
+    others = [each for each in lies if (each.name, each.rdtype) != (asked.name, asked.rdtype)]
+    response.answer.extend(others)
+    response.additional.extend(others)
+    return response.to_wire(max_size=65535)
+
+
 WIRE: dict[Trouble, Callable[[bytes, bytes], bytes | None]] = {
     Trouble.SLOW: lambda question, answer: answer,
     Trouble.SILENT: lambda question, answer: None,
     Trouble.SERVFAIL: lambda question, answer: with_rcode(question, dns.rcode.SERVFAIL),
     Trouble.REFUSED: lambda question, answer: with_rcode(question, dns.rcode.REFUSED),
     Trouble.TRUNCATED: lambda question, answer: truncated(question),
+    Trouble.TRUNCATED_UDP: lambda question, answer: truncated(question),
+    Trouble.POISONED: lambda question, answer: poisoned(answer),
+    Trouble.LOSSY: lambda question, answer: None if next(ANSWERS) % 10 == 0 else answer,
     Trouble.GARBAGE: lambda question, answer: question[:2] + GARBAGE,
     Trouble.WRONG_ID: lambda question, answer: bytes([answer[0] ^ 0xFF]) + answer[1:],
 }
@@ -144,7 +173,7 @@ class TcpFront:
                     await loop.sock_sendall(sock, len(question).to_bytes(2, "big") + question)
                     size = await receive_exactly(sock, 2)
                     answer = await receive_exactly(sock, int.from_bytes(size, "big"))
-                    reply = self.bad.reply(question, answer)
+                    reply = answer if self.bad.only_udp else self.bad.reply(question, answer)
                     await asyncio.sleep(due - loop.time())
                     if reply is not None:
                         writer.write(len(reply).to_bytes(2, "big") + reply)

@@ -36,13 +36,17 @@ PACKAGES = (
     "python3-dnspython",
     "python3-psutil",
     "python3-yaml",
+    "python3-cffi-backend",
+    "python3-cryptography",
     "python3-iptables",
+    "publicsuffix",
 )
 SKELETON = Path(__file__).with_name("skeleton")
 SETUP = Path(__file__).with_name("setup.sh")
 CSF_STAND_IN = Path(__file__).with_name("csf_stand_in.py")
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 BUILD_SECONDS = 1500.0
+DKIM_RECORD = "etc/exim4/dkim/example.com.txt"
 INSTALL = """
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -169,6 +173,12 @@ def lower_directories(layer: Layer = BASE) -> tuple[Path, ...]:
         with locked(cache):
             build_layer(upper, base, layer)
     return (upper, base)
+
+
+def dkim_key_record(layer: Layer) -> str:
+    """The record that publishes the key with which the host signs."""
+    base = lower_directories(layer)[-1]
+    return (base / DKIM_RECORD).read_text(encoding="ascii").strip()
 
 
 def base_key(suite: str = SUITE) -> str:

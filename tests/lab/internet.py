@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -26,6 +27,8 @@ from .names import (
     GATEWAY_IPV6,
     OUTSIDE_IPV4,
     OUTSIDE_IPV6,
+    SECOND_DNS_IPV4,
+    SECOND_DNS_IPV6,
     SERVERS,
     Names,
     healthy_names,
@@ -110,6 +113,7 @@ class Internet:
 
     def _configure(self) -> None:
         own = [OUTSIDE_IPV4, OUTSIDE_IPV6, DNS_IPV4, DNS_IPV6, BAD_DNS_IPV4, BAD_DNS_IPV6]
+        own += [SECOND_DNS_IPV4, SECOND_DNS_IPV6]
         own += [address for pair in SERVERS.values() for address in pair]
         self.namespace.ip_batch(*(f"address add {each} dev lo{at_once(each)}" for each in own))
         self.namespace.write_sysctls(
@@ -140,6 +144,23 @@ class Internet:
             raise LabError("the Internet was not started")
         self._name_server.publish(names)
         self.names = names
+
+    def add_zones(self, configuration: str) -> None:
+        """Have BIND serve more zones, as its configuration names them."""
+        if self._name_server is None:
+            raise LabError("the Internet was not started")
+        self._name_server.more_zones = configuration
+        self.publish(self.names)
+
+    @contextmanager
+    def second_name_server(self, names: Names) -> Iterator[None]:
+        """In the block a second server answers from these names, under SECOND_DNS."""
+        addresses = (SECOND_DNS_IPV4, SECOND_DNS_IPV6)
+        server = NameServer(self.directory / "bind2", self.namespace, addresses)
+        with ExitStack() as stack:
+            server.start(names, stack)
+            stack.callback(shutil.rmtree, server.directory)
+            yield
 
     def set_records(self, name: str, type_: str, *data: str) -> None:
         """Replace one record set; without data it is gone."""

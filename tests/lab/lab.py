@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from .image import BASE, Layer
+from .image import BASE, Layer, dkim_key_record
 from .internet import Internet
 from .leftovers import is_own, mount_point, new_name, reap, take_down
 from .machine import run
 from .mailhost import MailHost
+from .names import healthy_names
 from .namespace import Namespace
 
 DISK_SIZE = "4G"
@@ -44,7 +45,7 @@ def running_lab(layer: Layer = BASE) -> Iterator[Lab]:
         directory.mkdir(mode=0o700, parents=True)
         run(("mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE},mode=700", name, str(directory)))
         internet = Internet(Namespace(f"{name}-net"), directory)
-        internet.start(stack)
+        internet.start(stack, healthy_names(dkim_key_record(layer)))
         host = MailHost(name, directory, Namespace(f"{name}-host"), internet, layer)
         host.start(stack)
         yield Lab(name, host, internet)

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 HOST_NAME = "mail.example.com"
 DOMAIN = "example.com"
+SELECTOR = "mail"
 HOST_IPV4 = "203.0.113.10"
 HOST_IPV6 = "2001:db8:113::10"
 GATEWAY_IPV4 = "203.0.113.1"
@@ -18,6 +19,9 @@ DNS_IPV4 = "198.51.100.53"
 DNS_IPV6 = "2001:db8:198::53"
 BAD_DNS_IPV4 = "198.51.100.54"
 BAD_DNS_IPV6 = "2001:db8:198::54"
+SECOND_DNS_IPV4 = "198.51.100.55"
+SECOND_DNS_IPV6 = "2001:db8:198::55"
+SECOND_DNS = "ns2.lab"
 
 SERVERS = {
     "smtp.gmail.com": ("198.51.100.20", "2001:db8:198::20"),
@@ -32,9 +36,14 @@ MAIL_EXCHANGERS = {
     "outlook.com": ("5 outlook-com.olc.protection.outlook.com",),
     "yahoo.com": tuple(f"1 mta{number}.am0.yahoodns.net" for number in (5, 6, 7)),
 }
+BLOCKLISTS = ("zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com", "dnsbl.dronebl.org")
+LISTED_FOR_TESTS = ("127.0.0.2", "::ffff:127.0.0.2")
 ORIGINS = (
     ".",
+    *BLOCKLISTS,
     "example.com",
+    "example.net",
+    "example.org",
     "provider.example",
     "gmail.com",
     "google.com",
@@ -92,13 +101,29 @@ def addresses(name: str, ipv4: str, ipv6: str) -> Iterable[Record]:
         yield Record(ip_address(address).reverse_pointer, "PTR", name)
 
 
-def healthy_names() -> Names:
-    """The world around a mail host without a fault."""
+def text(content: str) -> str:
+    """A TXT record's data as a zone file has it, in strings of at most 255 bytes."""
+    escaped = [content[start : start + 200] for start in range(0, len(content), 200)] or [""]
+    return " ".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in escaped)
+
+
+def listing(blocklist: str, address: str, answer: str = "127.0.0.2") -> Record:
+    """An address on a blocklist (RFC 5782)."""
+    pointer = ip_address(address).reverse_pointer.rsplit(".", 2)[0]
+    return Record(f"{pointer}.{blocklist}", "A", answer)
+
+
+def healthy_names(dkim_key: str = "v=DKIM1; k=rsa; p=") -> Names:
+    """The world around a mail host without a fault, whose DKIM key record this is."""
     records = [
         *addresses(HOST_NAME, HOST_IPV4, HOST_IPV6),
         *addresses("outside.example.com", OUTSIDE_IPV4, OUTSIDE_IPV6),
         Record(DOMAIN, "MX", f"10 {HOST_NAME}"),
-        Record(DOMAIN, "TXT", '"v=spf1 mx -all"'),
+        Record(DOMAIN, "TXT", text("v=spf1 mx -all")),
+        Record(HOST_NAME, "TXT", text("v=spf1 a -all")),
+        Record(f"_dmarc.{DOMAIN}", "TXT", text("v=DMARC1; p=quarantine")),
+        Record(f"{SELECTOR}._domainkey.{DOMAIN}", "TXT", text(dkim_key)),
+        *(listing(each, address) for each in BLOCKLISTS for address in LISTED_FOR_TESTS),
     ]
     for name, (ipv4, ipv6) in SERVERS.items():
         records += addresses(name, ipv4, ipv6)

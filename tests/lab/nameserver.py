@@ -16,7 +16,15 @@ import dns.query
 
 from .children import start, stop
 from .machine import LabError
-from .names import DNS_IPV4, DNS_IPV6, ORIGINS, Names
+from .names import (
+    DNS_IPV4,
+    DNS_IPV6,
+    ORIGINS,
+    SECOND_DNS,
+    SECOND_DNS_IPV4,
+    SECOND_DNS_IPV6,
+    Names,
+)
 from .namespace import Namespace
 
 START_SECONDS = 10.0
@@ -33,6 +41,8 @@ options {{
     allow-recursion {{ any; }};
     notify no;
     empty-zones-enable no;
+    max-records-per-type 0;
+    check-names primary ignore;
 }};
 controls {{ }};
 {zones}
@@ -41,10 +51,15 @@ controls {{ }};
 
 @dataclass(slots=True)
 class NameServer:
-    """One running ``named``; ``publish`` changes what it answers."""
+    """One running ``named``; ``publish`` changes what it answers.
+
+    ``more_zones`` is added to its configuration as it is.
+    """
 
     directory: Path
     namespace: Namespace
+    addresses: tuple[str, str] = (DNS_IPV4, DNS_IPV6)
+    more_zones: str = ""
     serial: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None)
 
@@ -74,8 +89,9 @@ class NameServer:
             f'zone "{origin}" {{ type primary; file "{zone_file(self.directory, origin)}"; }};'
             for origin in ORIGINS
         )
+        ipv4, ipv6 = self.addresses
         text = CONFIGURATION.format(
-            directory=self.directory, ipv4=DNS_IPV4, ipv6=DNS_IPV6, zones=zones
+            directory=self.directory, ipv4=ipv4, ipv6=ipv6, zones=zones + self.more_zones
         )
         (self.directory / "named.conf").write_text(text)
 
@@ -85,10 +101,12 @@ class NameServer:
             "$ORIGIN .",
             f"$TTL {TTL_SECONDS}",
             f"{owner} SOA ns.lab hostmaster.lab {self.serial} 3600 600 86400 60",
-            f"{owner} NS ns.lab",
         ]
+        if not any((each.name, each.type) == (origin, "NS") for each in names.records):
+            lines.append(f"{owner} NS ns.lab")
         if origin == ".":
             lines += [f"ns.lab A {DNS_IPV4}", f"ns.lab AAAA {DNS_IPV6}"]
+            lines += [f"{SECOND_DNS} A {SECOND_DNS_IPV4}", f"{SECOND_DNS} AAAA {SECOND_DNS_IPV6}"]
         lines += [f"{each.name} {each.type} {each.data}" for each in names.zone(origin)]
         return "\n".join(lines) + "\n"
 
@@ -105,7 +123,7 @@ class NameServer:
                 time.sleep(0.02)
 
     def _serial_of(self, origin: str) -> int | None:
-        answer = ask(self.namespace, DNS_IPV4, origin, "SOA", timeout=0.5)
+        answer = ask(self.namespace, self.addresses[0], origin, "SOA", timeout=0.5)
         if answer is None or not answer.answer:
             return None
         return int(getattr(answer.answer[0][0], "serial", -1))

@@ -12,6 +12,15 @@ chmod 755 /etc/ssl/mail
 chmod 644 /etc/ssl/mail/cert.pem
 umask 022
 
+install -d -m 750 -o root -g Debian-exim /etc/exim4/dkim
+openssl genrsa -out /etc/exim4/dkim/example.com.key 2048
+chown root:Debian-exim /etc/exim4/dkim/example.com.key
+chmod 640 /etc/exim4/dkim/example.com.key
+{
+    printf 'v=DKIM1; k=rsa; p='
+    openssl pkey -in /etc/exim4/dkim/example.com.key -pubout -outform DER | base64 -w 0
+} > /etc/exim4/dkim/example.com.txt
+
 useradd --create-home --shell /bin/sh anna
 update-exim4.conf
 systemctl enable dovecot.service exim4.service

@@ -85,7 +85,7 @@ def test_colour_adds_nothing_but_colour(report: Report) -> None:
 
 @given(REPORT)
 def test_the_document_is_as_the_schema_says_and_printable(report: Report) -> None:
-    written = document.write(report)
+    written = "".join(document.write(report))
     told = json.loads(written)
     SCHEMA.validate(told)
     assert unprintable(written) == set()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mailfix.rulebook import Rule
 from tests.rules.cases import CaseFile, book, case_files, complaints, read_case
+
+LEFT_OPEN = re.compile(r"(?<![\w}$])\{[a-z_]*\}")
+"""A name to fill in; exim's own braces follow a dollar, a word or one another."""
 
 
 @pytest.mark.parametrize("case", case_files(), ids=lambda case: case.name)
@@ -23,4 +28,4 @@ def test_every_rule_has_cases_of_the_three_answers(rule: Rule) -> None:
 def test_no_answer_leaves_a_name_to_fill_in(case: CaseFile) -> None:
     for finding in read_case(case).findings():
         for text in (finding.message, finding.advice or "", finding.fix and finding.fix.preview):
-            assert "{" not in (text or "").replace("${lookup", "")
+            assert not LEFT_OPEN.search(text or "")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from mailfix import rulebook
-from mailfix.audit import audit
+from mailfix.audit import audit, doubted
 from mailfix.facts import Facts, MailServer, ReverseDns, Role
-from mailfix.model import Finding, Known, PerFamily, Refusal, Status, Unknown
+from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.zone import Disagreement, NameServer, Zone
+from mailfix.model import Fact, Finding, Known, PerFamily, Refusal, Status, Unknown
 from mailfix.rulebook import Rule
 
 EXIM = MailServer("exim", Role.MTA, running=False, enabled=Known(True), unit="exim4.service")
@@ -151,3 +153,72 @@ def test_words_that_the_check_does_not_tell_are_refused_in_one_line() -> None:
     asks = rule("asks", messages={"fail": "{prot} is closed", "pass": "fine"})
     with pytest.raises(Refusal, match="rule asks: its check fills in no 'prot'"):
         audit(BOTH, [asks])
+
+
+AGREE = rule(
+    "dns-servers-disagree",
+    needs=["zone"],
+    check="servers_agree",
+    each="domain",
+    messages={"fail": "{zone} differs on {sets}", "pass": "{zone} agrees"},
+)
+NS1 = NameServer("ns1.example.com", "192.0.2.1", serial=2)
+NS2 = NameServer("ns2.example.com", "192.0.2.2", serial=1)
+DIFFER = Zone("b.example", (NS1, NS2), (Disagreement("b.example", "MX", ("ns1: a", "ns2: b")),))
+
+
+def of_domains(*records: DomainRecords) -> Facts:
+    return Facts(servers=Known((EXIM,)), domain_records=Known(records))
+
+
+def test_a_rule_is_put_to_every_mail_domain() -> None:
+    facts = of_domains(
+        DomainRecords("a.example", zone=Known(Zone("a.example", (NS1,)))),
+        DomainRecords("b.example", zone=Known(DIFFER)),
+        DomainRecords("c.example", zone=Unknown("ns1 kept silent")),
+    )
+    findings = audit(facts, [AGREE])
+    assert [(each.status.value, each.subject) for each in findings] == [
+        ("fail", {"domain": "b.example"}),
+        ("unknown", {"domain": "c.example"}),
+        ("pass", {"domain": "a.example"}),
+    ]
+    assert findings[0].message == "b.example differs on MX b.example"
+    assert findings[1].message == "cannot tell: ns1 kept silent"
+
+
+def test_where_the_domains_are_not_known_neither_are_their_records() -> None:
+    facts = Facts(servers=Known((EXIM,)), domain_records=Unknown("exim says nothing"))
+    (finding,) = audit(facts, [AGREE])
+    assert (finding.status, finding.subject) == (Status.UNKNOWN, {})
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "line"),
+    [
+        (Known(("ns1.example.com (192.0.2.1)",)), "own name servers say: ns1.example.com (192"),
+        (Unknown("ns1.example.com REFUSED"), "cannot be asked: ns1.example.com REFUSED"),
+    ],
+    ids=["by the zone's servers", "by the resolver alone"],
+)
+def test_a_failure_says_who_confirms_it(confirmed: Fact[tuple[str, ...]], line: str) -> None:
+    records = DomainRecords("b.example", zone=Known(DIFFER), confirmed=confirmed)
+    (finding,) = audit(of_domains(records), [AGREE])
+    assert line in finding.evidence[-1]
+
+
+def test_the_facts_on_which_a_failure_stands_are_doubted_and_no_others() -> None:
+    gone = rule(
+        "domain-not-in-dns",
+        needs=["in_dns"],
+        check="domain_exists",
+        each="domain",
+        messages={"fail": "{domain} is not in DNS", "pass": "{domain} is in DNS"},
+    )
+    facts = of_domains(
+        DomainRecords("a.example", in_dns=Known(False), zone=Known(DIFFER)),
+        DomainRecords("b.example", in_dns=Known(True), zone=Known(DIFFER)),
+        DomainRecords("c.example", in_dns=Unknown("kept silent"), zone=Unknown("kept silent")),
+    )
+    rules = [gone, AGREE]
+    assert doubted(audit(facts, rules), rules) == {"a.example": {"in_dns"}}

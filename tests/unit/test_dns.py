@@ -10,84 +10,21 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import dns.asyncresolver
-import dns.flags
 import dns.message
-import dns.rcode
 import dns.rrset
 import pytest
 
 from mailfix.host import Deadline
 from mailfix.host.dns import SystemDns, reverse_name
+from mailfix.host.dns.server import Server
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import RecordSet
+from tests.unit.nameserver import SOA, Behaviour, answering, failing, nameserver, truncated
 
-Behaviour = Callable[[dns.message.Message], dns.message.Message | bytes | None]
 NAME = "mail.example.com"
 AGENT = Path(__file__).resolve().parents[2] / "agent"
-
-
-@contextmanager
-def nameserver(over_udp: Behaviour, over_tcp: Behaviour | None = None) -> Iterator[list[str]]:
-    """Serve on one loopback port over UDP and TCP; yields the port, then the questions asked."""
-    tcp = socket.create_server(("127.0.0.1", 0))
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(tcp.getsockname())
-    asked = [str(tcp.getsockname()[1])]
-    stop = threading.Event()
-    threads = [
-        threading.Thread(target=_serve_udp, args=(udp, over_udp, asked, stop)),
-        threading.Thread(target=_serve_tcp, args=(tcp, over_tcp, stop)),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield asked
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-        udp.close()
-        tcp.close()
-
-
-def _serve_udp(
-    udp: socket.socket, behave: Behaviour, asked: list[str], stop: threading.Event
-) -> None:
-    udp.settimeout(0.05)
-    while not stop.is_set():
-        try:
-            wire, sender = udp.recvfrom(4096)
-        except TimeoutError:
-            continue
-        query = dns.message.from_wire(wire)
-        asked.append(query.question[0].to_text())
-        reply = behave(query)
-        if reply is not None:
-            udp.sendto(reply if isinstance(reply, bytes) else reply.to_wire(), sender)
-
-
-def _serve_tcp(tcp: socket.socket, behave: Behaviour | None, stop: threading.Event) -> None:
-    tcp.settimeout(0.05)
-    while not stop.is_set():
-        try:
-            connection, _ = tcp.accept()
-        except TimeoutError:
-            continue
-        with connection:
-            connection.settimeout(2)
-            if behave is None:
-                continue
-            size = int.from_bytes(connection.recv(2), "big")
-            reply = behave(dns.message.from_wire(connection.recv(size)))
-            assert isinstance(reply, dns.message.Message)
-            wire = reply.to_wire()
-            connection.sendall(len(wire).to_bytes(2, "big") + wire)
 
 
 def ask(port: str, name: str = NAME, rdtype: str = "A", seconds: float = 8.0) -> Fact[RecordSet]:
@@ -99,31 +36,7 @@ def ask(port: str, name: str = NAME, rdtype: str = "A", seconds: float = 8.0) ->
 
 def system_dns(port: str, seconds: float = 8.0) -> SystemDns:
     """Ask our server in the place of those of /etc/resolv.conf."""
-    asking = SystemDns(Deadline.after(seconds))
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = ["127.0.0.1"]
-    resolver.port = int(port)
-    resolver.timeout = 0.4
-    asking._resolver = resolver
-    return asking
-
-
-def answering(*records: str, rdtype: str = "A") -> Behaviour:
-    def behave(query: dns.message.Message) -> dns.message.Message:
-        reply = dns.message.make_response(query)
-        reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", rdtype, *records))
-        return reply
-
-    return behave
-
-
-def failing(rcode: str) -> Behaviour:
-    def behave(query: dns.message.Message) -> dns.message.Message:
-        reply = dns.message.make_response(query)
-        reply.set_rcode(dns.rcode.from_text(rcode))
-        return reply
-
-    return behave
+    return SystemDns(Deadline.after(seconds), [Server("127.0.0.1", int(port))])
 
 
 def with_authority(owner: str, rdtype: str, text: str) -> Behaviour:
@@ -133,15 +46,6 @@ def with_authority(owner: str, rdtype: str, text: str) -> Behaviour:
         return reply
 
     return behave
-
-
-def truncated(query: dns.message.Message) -> dns.message.Message:
-    reply = dns.message.make_response(query)
-    reply.flags |= dns.flags.TC
-    return reply
-
-
-SOA = "ns.example.com. hostmaster.example.com. 1 7200 3600 1209600 60"
 
 
 def test_addresses_are_known() -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -56,6 +57,12 @@ def report(*findings: Finding, host: str = "mail.example.com") -> Report:
 
 def shown(*findings: Finding, every: bool = False, colour: bool = False) -> str:
     return text.write(report(*findings), every=every, colour=colour)
+
+
+def as_told(report: Report) -> dict[str, Any]:
+    told = json.loads("".join(document.write(report)))
+    assert isinstance(told, dict)
+    return told
 
 
 def test_the_first_line_says_how_the_host_stands() -> None:
@@ -116,6 +123,25 @@ def test_long_evidence_is_cut_and_says_so() -> None:
     assert max(map(len, shown(replace(PTR, evidence=("x" * 9999,))).splitlines())) < 500
 
 
+def test_of_many_domains_with_one_failure_a_few_are_told_and_the_others_counted() -> None:
+    wrong = [
+        replace(PTR, subject={"domain": f"d{number}.example"}, message=f"d{number}.example: no SPF")
+        for number in range(1000)
+    ]
+    told = shown(*wrong)
+    assert "d0.example: no SPF" in told
+    assert "and 988 more: mailfix audit --all lists them" in told
+    assert len(told.splitlines()) < 60
+    assert "d999.example: no SPF" in shown(*wrong, every=True)
+
+
+def test_of_many_things_that_were_not_found_out_a_few_are_told() -> None:
+    silent = [replace(SILENT, message=f"cannot tell: d{number}.example") for number in range(1000)]
+    told = shown(*silent)
+    assert "and 976 more that were not found out: mailfix audit --all lists them" in told
+    assert "d999.example" in shown(*silent, every=True)
+
+
 def test_no_escape_sequence_without_colour_and_some_with_it() -> None:
     assert "\x1b" not in shown(BLOCKED, SILENT, FINE)
     assert "\x1b[31m" in shown(BLOCKED, colour=True)
@@ -147,9 +173,7 @@ SCHEMA = json.loads(document.SCHEMA_FILE.read_text("utf-8"))
 
 def test_the_document_is_as_the_shipped_schema_says() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    told = document.document(
-        report(BLOCKED, PTR, SILENT, FINE, replace(PTR, status=Status.IGNORED))
-    )
+    told = as_told(report(BLOCKED, PTR, SILENT, FINE, replace(PTR, status=Status.IGNORED)))
     Draft202012Validator(SCHEMA).validate(told)
     assert told["schema"] == "mailfix.report/1"
     assert told["started"] == "2026-11-22T10:00:00Z"
@@ -177,13 +201,13 @@ def test_the_document_is_as_the_shipped_schema_says() -> None:
     ids=str,
 )
 def test_the_schema_refuses_another_shape(change: dict[str, object]) -> None:
-    told = {**document.document(report(BLOCKED)), **change}
+    told = {**as_told(report(BLOCKED)), **change}
     assert not Draft202012Validator(SCHEMA).is_valid(told)
 
 
 def test_the_document_escapes_what_came_from_outside() -> None:
     bad = replace(PTR, message=HOSTILE, evidence=(HOSTILE,), subject={"helo": HOSTILE})
-    written = document.write(report(bad, host=HOSTILE))
+    written = "".join(document.write(report(bad, host=HOSTILE)))
     finding = json.loads(written)["findings"][0]
     for value in (finding["message"], finding["evidence"][0], finding["subject"]["helo"]):
         assert value.isprintable()

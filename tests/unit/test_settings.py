@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from mailfix.model import Refusal
-from mailfix.settings import Settings, parse_settings
+from mailfix.settings import DnsUpdate, Settings, parse_settings
+
+
+def update(line: str) -> str:
+    """A configuration with one entry of dns_updates, changed or completed by a line."""
+    name = line.partition(":")[0]
+    lines = {
+        "zone": "zone: example.com",
+        "server": "server: 192.0.2.53",
+        "key_file": "key_file: /k",
+    }
+    return "dns_updates:\n- " + "\n  ".join({**lines, name: line}.values())
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n"])
@@ -59,6 +70,20 @@ def test_every_setting_is_read() -> None:
         ("ignore: [{port: 25}]", "every entry needs 'rule: ID'"),
         ("ignore: [{rule: a, port: [25]}]", "only texts and whole numbers match"),
         ("ignore: [{rule: a, port: 2.5}]", "only texts and whole numbers match"),
+        ("dns_updates: example.com", "expected a list of at most"),
+        ("dns_updates: [example.com]", "entry 1: expected 'zone', 'server' and 'key_file'"),
+        ("dns_updates: [{zone: example.com, key_file: /k}]", "entry 1: server is missing"),
+        (update("key: secret"), "entry 1: unknown key 'key'"),
+        (update("zone: ''"), "entry 1: zone: '' is not the name of a zone"),
+        (update("zone: 'a..b'"), "zone: 'a..b' is not the name of a zone"),
+        (update("zone: bücher.example"), "begins with xn--"),
+        (update("server: 53"), "server: a int is neither an address nor a host name"),
+        (update("server: 'ns one'"), "server: 'ns one' is neither an address nor a host name"),
+        (update("key_file: key"), "key_file: expected a path that begins with /"),
+        (update('key_file: "/k\\0"'), "key_file: expected a path that begins with /"),
+        (update("port: 0"), "port: expected a whole number from 1 to 65535"),
+        (update("port: yes"), "port: expected a whole number from 1 to 65535"),
+        ("dns_update_seconds: 0", "expected a whole number from 1 to 600"),
     ],
 )
 def test_what_is_not_understood_is_refused_in_one_line(text: str, complaint: str) -> None:
@@ -78,3 +103,23 @@ def test_twenty_one_targets_are_too_many() -> None:
     hosts = ", ".join(f"mx{number}.example.net" for number in range(21))
     with pytest.raises(Refusal, match="at most 20"):
         parse_settings(f"target_hosts: [{hosts}]")
+
+
+def test_the_zones_that_may_be_updated_are_read() -> None:
+    told = parse_settings(
+        "dns_updates:\n"
+        "  - {zone: Example.COM., server: '2001:DB8::0053', key_file: /etc/mailfix/one.key}\n"
+        "  - {zone: xn--bcher-kva.example, server: NS1.example.net, key_file: /k, port: 5353}\n"
+        "dns_update_seconds: 120\n"
+    )
+    assert told.dns_updates == (
+        DnsUpdate("example.com", "2001:db8::53", "/etc/mailfix/one.key"),
+        DnsUpdate("xn--bcher-kva.example", "ns1.example.net", "/k", 5353),
+    )
+    assert told.dns_update_seconds == 120
+
+
+def test_a_zone_is_there_once() -> None:
+    entry = "{zone: example.com, server: 192.0.2.53, key_file: /k}"
+    with pytest.raises(Refusal, match=r"dns_updates: the zone example\.com is there twice"):
+        parse_settings(f"dns_updates: [{entry}, {entry}]")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pytest
 
@@ -41,12 +41,12 @@ class Lamp:
     def slot(self) -> str:
         return self.file
 
-    def followed_by(self, later: Lamp) -> Lamp:
+    def followed_by(self, later: Self) -> Self:
         return later
 
     @property
-    def inverse(self) -> Lamp:
-        return Lamp(self.file, self.after, self.before)
+    def inverse(self) -> Self:
+        return replace(self, before=self.after, after=self.before)
 
     def describe(self) -> str:
         return f"lamp {self.after}"
@@ -71,6 +71,24 @@ class Lamp:
             raise Failed("it is dark")
 
 
+@dataclass(frozen=True, slots=True)
+class Server(Lamp):
+    """Reads the file ``a.conf`` beside its own when it is restarted on the way back."""
+
+    kind: ClassVar[str] = "server"
+    place: ClassVar[Place] = Place.RESTART_ON_THE_WAY_BACK
+
+    def look(self, *, interrupted: bool = False) -> Seen:
+        return Seen(Present.AFTER if self.after == NEW else Present.BEFORE)
+
+    def make(self) -> None:
+        if self.after == OLD:
+            shutil.copyfile(Path(self.file).with_name("a.conf"), self.file)
+
+    def verify(self) -> None:
+        return
+
+
 @dataclass(frozen=True)
 class Host:
     folder: Path
@@ -87,8 +105,9 @@ class Host:
     def lamp(self) -> Path:
         return self.folder / "lamp"
 
-    def begin(self) -> Journal:
+    def begin(self, *first: Change) -> Journal:
         changes: tuple[Change, ...] = (
+            *first,
             Draft().file(str(self.conf), b"new\n"),
             Lamp(str(self.lamp)),
         )
@@ -111,7 +130,8 @@ PLANNED = ("new\n", NEW)
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     folder = Path(mkdtemp(prefix="mailfix-transaction-", dir="/dev/shm"))
-    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, Lamp.kind: Lamp})
+    known = {each.kind: each for each in (Lamp, Server)}
+    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, **known})
     (folder / "a.conf").write_text("old\n")
     (folder / "lamp").write_text(OLD)
     TROUBLE.clear()
@@ -202,6 +222,19 @@ def test_what_somebody_else_changed_is_kept_unless_it_is_forced(host: Host) -> N
     forced = take_back(host.read(), quiet, "undo", force=frozenset({str(host.conf)}))
     assert forced.end is End.TAKEN_BACK
     assert host.now() == BEFORE
+
+
+def test_a_server_restarted_before_its_file_could_be_taken_back_is_restarted_again(
+    host: Host,
+) -> None:
+    server = host.folder / "server"
+    carry_out(host.begin(Server(str(server))), quiet)
+    host.conf.write_text("theirs\n")
+    assert take_back(host.read(), quiet, "undo").end is End.STUCK
+    assert server.read_text() == "theirs\n"
+    host.conf.write_text("new\n")
+    assert take_back(host.read(), quiet, "again").end is End.TAKEN_BACK
+    assert server.read_text() == "old\n"
 
 
 def test_a_file_changed_between_preview_and_fix_is_kept_and_the_rest_taken_back(

@@ -13,6 +13,7 @@ NAMES = frozenset(
         "enable-server",
         "exim-listen",
         "open-port",
+        "publish-records",
         "set-hostname",
         "set-mail-name",
         "start-server",

@@ -10,13 +10,17 @@ from mailfix.changes.codec import from_plain, to_plain
 from mailfix.changes.file import FileChange
 from mailfix.changes.host_name import HostNameChange
 from mailfix.changes.owner import OwnerChange
+from mailfix.changes.record_set import RecordSetChange
 from mailfix.changes.restart import Restart
 from mailfix.changes.rules import RulesChange
 from mailfix.changes.unit import AtBoot, Running
 
 KINDS: Mapping[str, type[Any]] = {
     each.kind: each
-    for each in (FileChange, HostNameChange, Restart, Running, AtBoot, RulesChange, OwnerChange)
+    for each in (
+        *(FileChange, HostNameChange, Restart, Running, AtBoot, RulesChange, OwnerChange),
+        RecordSetChange,
+    )
 }
 
 

@@ -41,8 +41,8 @@ def recover(
 
     An unconfirmed one waits in vain when it is ``guard``, whose time is over, and when no guard
     watches over it any longer. As ``guard``, a process that does not give up the lock is ended; at
-    ``boot``, one that has the lock is alive and needs no help. Files in ``force`` are
-    restored whatever is in them now.
+    ``boot``, one that has the lock is alive and needs no help. What ``force`` names is
+    restored whatever is there now.
 
     Raises:
         Refusal: the lock is not to be had, or the state folder cannot be used.

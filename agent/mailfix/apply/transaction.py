@@ -7,14 +7,14 @@ knows which step may have begun, looks at the present, and takes back what there
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mailfix.apply.boots import is_gone
 from mailfix.apply.journal import Event, Journal, Plan
-from mailfix.changes import Change, Drift, Failed, Present
-from mailfix.changes.file import FileChange
+from mailfix.changes import Change, Drift, Failed, Forcible, Place, Present, Untouched
 
 Tell = Callable[[str], None]
 """Where progress is told, a line at a time; if it cannot be told, nothing depends on it."""
@@ -56,7 +56,11 @@ def _make_all(journal: Journal, tell: Tell) -> None:
         journal.write(Event.INTENT, number)
         if change.preview():
             _say(tell, change.describe())
-        change.make()
+        try:
+            change.make()
+        except Untouched:
+            journal.write(Event.REVERSED, number)
+            raise
         change.verify()
         journal.write(Event.DONE, number)
 
@@ -72,10 +76,11 @@ def take_back(
     """Take back every step that may have begun, the last first, as far as that can be done.
 
     What a step left untouched stays so; what somebody else changed since is not overwritten, but
-    for the files in ``force``. ``at_boot``: no service has read any of it yet, so that only what
-    survives a boot is of interest. Where a step cannot be taken back, the others are all the same.
+    for what ``force`` names. ``at_boot``: no service has read any of it yet, so that only what
+    survives a boot is of interest. Where a step cannot be taken back, the others are all the same;
+    a server that was restarted on what is left then will be restarted again.
     """
-    problems = []
+    problems: list[str] = []
     once_more = journal.has(Event.REVERSING)
     _note(journal, Event.REVERSING, text=reason)
     begun = journal.steps(Event.INTENT) - journal.steps(Event.REVERSED)
@@ -85,7 +90,8 @@ def take_back(
             if not at_boot or change.survives_boot:
                 interrupted = once_more or number not in journal.steps(Event.DONE)
                 _reverse(journal.plan, change, interrupted, tell, force)
-            _note(journal, Event.REVERSED, number)
+            if not (problems and change.place is Place.RESTART_ON_THE_WAY_BACK):
+                _note(journal, Event.REVERSED, number)
         except Exception as error:
             problems.append(f"{change.describe()}: {_plainly(error)}")
     if problems:
@@ -105,12 +111,18 @@ def _reverse(
     inverse = change.inverse
     if seen.present is not Present.BEFORE:
         _say(tell, f"taking back: {inverse.describe()}")
-    if isinstance(inverse, FileChange) and inverse.path in force:
+    if isinstance(inverse, Forcible) and inverse.handle in force:
         inverse.force()
     elif seen.present is Present.OTHER:
-        raise Drift("somebody else changed it meanwhile")
+        raise Drift(f"somebody else changed it meanwhile{_how_to_force(inverse)}")
     inverse.make()
     inverse.verify()
+
+
+def _how_to_force(change: Change) -> str:
+    if not isinstance(change, Forcible):
+        return ""
+    return f" (to overwrite that: mailfix recover --force {shlex.quote(change.handle)})"
 
 
 def _note(journal: Journal, event: Event, step: int | None = None, *, text: str = "") -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailfix.apply.boots import is_gone
 from mailfix.apply.journal import Journal, State
 from mailfix.apply.store import Store
-from mailfix.changes import Change, Present
-from mailfix.changes.file import FileChange, read_state
+from mailfix.changes import Change, Forcible, Present
 from mailfix.model import Refusal
 
 
@@ -17,10 +16,10 @@ from mailfix.model import Refusal
 class Drifted:
     """A change of the transaction whose result somebody else changed since.
 
-    ``path`` is the file's, "" for what is no file. ``difference`` shows what is there now.
+    ``handle`` is what forces it, "" where nothing does. ``difference`` shows what is there now.
     """
 
-    path: str
+    handle: str
     summary: str
     difference: tuple[str, ...]
 
@@ -53,15 +52,15 @@ def drifts(journal: Journal) -> Iterator[Drifted]:
     for change in journal.plan.changes:
         seen = change.look()
         if seen.present is Present.OTHER and not is_gone(journal.plan, change, seen):
-            path = change.path if isinstance(change, FileChange) else ""
-            yield Drifted(path, change.describe(), seen.difference)
+            handle = change.handle if isinstance(change, Forcible) else ""
+            yield Drifted(handle, change.describe(), seen.difference)
 
 
 def inverses(journal: Journal, force: frozenset[str] = frozenset()) -> tuple[Change, ...]:
     """What takes the transaction back, in the order in which it is made; raises Failed.
 
     What went with its boot is left alone. A file is taken from what it is now, times included, so
-    that taking the undo back is exact; what somebody else changed in it, only for ``force``.
+    that taking the undo back is exact; what somebody else has changed, only for ``force``.
     """
     plan = journal.plan
     left = [each for each in plan.changes if not is_gone(plan, each, each.look())]
@@ -70,8 +69,6 @@ def inverses(journal: Journal, force: frozenset[str] = frozenset()) -> tuple[Cha
 
 
 def _from_the_present(change: Change, force: frozenset[str]) -> Change:
-    if not isinstance(change, FileChange):
+    if not isinstance(change, Forcible):
         return change
-    now = read_state(change.path)
-    ours = now is not None and now.is_like(change.before)
-    return replace(change, before=now) if ours or change.path in force else change
+    return change.from_the_present(forced=change.handle in force)

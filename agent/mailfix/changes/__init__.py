@@ -7,6 +7,6 @@ present and tell how far it got.
 
 from __future__ import annotations
 
-from mailfix.changes.change import Change, Drift, Failed, Place, Present, Seen
+from mailfix.changes.change import Change, Drift, Failed, Forcible, Place, Present, Seen, Untouched
 
-__all__ = ["Change", "Drift", "Failed", "Place", "Present", "Seen"]
+__all__ = ["Change", "Drift", "Failed", "Forcible", "Place", "Present", "Seen", "Untouched"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 
 class Failed(Exception):
@@ -13,6 +13,10 @@ class Failed(Exception):
 
 class Drift(Failed):
     """The present is neither what the change was made for nor what it makes."""
+
+
+class Untouched(Drift):
+    """A drift that was found before the change did anything: nothing of it is to be taken back."""
 
 
 class Present(StrEnum):
@@ -44,14 +48,18 @@ class Place(IntEnum):
 
     A boot gives the kernel the name that /etc/hostname holds. So the name comes before the files:
     wherever a crash comes between the two, the recovery knows of it.
+
+    A record in DNS comes before everything: no server signs with a key that is not published yet,
+    and a name server that keeps silent delays the way back of nothing else.
     """
 
-    RESTART_ON_THE_WAY_BACK = 0
-    HOST_NAME = 1
-    FILE = 2
-    FIREWALL = 3
-    UNIT = 4
-    RESTART = 5
+    RECORD_SET = 0
+    RESTART_ON_THE_WAY_BACK = 1
+    HOST_NAME = 2
+    FILE = 3
+    FIREWALL = 4
+    UNIT = 5
+    RESTART = 6
 
 
 class Change(Protocol):
@@ -109,3 +117,21 @@ class Change(Protocol):
 
     def verify(self) -> None:
         """Hold the world against what was planned; raises Failed."""
+
+
+@runtime_checkable
+class Forcible(Protocol):
+    """A change that can be made whatever somebody else has made of its subject since."""
+
+    @property
+    def handle(self) -> str:
+        """What the administrator names it by."""
+
+    def force(self) -> None:
+        """Make it whatever is there now; raises Failed."""
+
+    def from_the_present(self, *, forced: bool) -> Self:
+        """The same, made of what is there now where that is as expected, or where ``forced``.
+
+        Raises Failed.
+        """

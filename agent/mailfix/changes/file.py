@@ -106,9 +106,19 @@ class FileChange:
             self._put()
         self._settle(flush=present is Present.AFTER)
 
+    @property
+    def handle(self) -> str:
+        return self.path
+
     def force(self) -> None:
         """Make it whatever is there now; raises Failed."""
         self._put()
+
+    def from_the_present(self, *, forced: bool) -> FileChange:
+        """With the times that the file has now, so that taking the change back is exact."""
+        now = read_state(self.path)
+        ours = now is not None and now.is_like(self.before)
+        return replace(self, before=now) if ours or forced else self
 
     def _put(self) -> None:
         try:

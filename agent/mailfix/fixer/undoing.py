@@ -72,7 +72,7 @@ def _undone(
 
 
 def _refuse_drift(journal: Journal, force: frozenset[str]) -> None:
-    found = [each for each in undo.drifts(journal) if each.path not in force]
+    found = [each for each in undo.drifts(journal) if each.handle not in force]
     if found:
         dialogue.tell(
             undone.drifted(
@@ -84,8 +84,8 @@ def _refuse_drift(journal: Journal, force: frozenset[str]) -> None:
 
 def _overwritten_never(journal: Journal, found: Sequence[Drifted]) -> str:
     number = journal.plan.number
-    files = " ".join(f"--force {each.path}" for each in found if each.path)
-    how = f"; to give that up: mailfix undo {number} {files}" if files else ""
+    forced = " ".join(f"--force {each.handle}" for each in found if each.handle)
+    how = f"; to give that up: mailfix undo {number} {forced}" if forced else ""
     return f"what transaction {number} left was changed since, and nothing is overwritten{how}"
 
 

@@ -10,14 +10,13 @@ from mailfix.host.clock import Deadline
 from mailfix.host.dns import SystemDns
 from mailfix.host.process import Output
 from mailfix.model import Fact
-from mailfix.record_set import Lookup
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """The machine under audit, with the time that the audit may take."""
 
-    dns: Lookup
+    dns: SystemDns
     deadline: Deadline
     is_root: bool
 

@@ -56,6 +56,14 @@ def scratch_file(name: str) -> Iterator[str]:
         yield str(Path(folder) / name)
 
 
+@contextmanager
+def scratch_text(name: str, text: str) -> Iterator[str]:
+    """Give the path of a file with that text, which only we can read, gone afterwards."""
+    with scratch_file(name) as path:
+        Path(path).write_text(text, "utf-8")
+        yield path
+
+
 def exists(path: str) -> bool:
     """Tell whether there is anything at ``path`` (a dangling link counts as nothing)."""
     try:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 STRING_BYTES = 255
+MAX_TOLD = 12
+TOLD_LENGTH = 300
+_ENDS_IN_A_NAME = frozenset({"CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})
+_PLAIN = range(0x20, 0x7F)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +17,8 @@ class ProposedSet:
     """What a name should hold: ``add`` and ``remove`` are records of one type.
 
     Records are written as in :class:`mailfix.record_set.RecordSet`: a TXT record is its text,
-    unquoted. ``remove`` are records that are there now and must go.
+    unquoted, one character for each byte; host names have no last dot. ``remove`` are records that
+    are there now and must go. ``ttl`` is in seconds.
     """
 
     name: str
@@ -20,3 +26,95 @@ class ProposedSet:
     add: tuple[str, ...]
     remove: tuple[str, ...] = ()
     ttl: int = 3600
+
+    def zone_lines(self) -> tuple[str, ...]:
+        """Return the records to add as lines of a zone file (RFC 1035 section 5.1)."""
+        return tuple(self._line(record) for record in self.add)
+
+    def difference(self) -> tuple[str, ...]:
+        """Return one zone-file line for each record, after ``- `` or ``+ ``, removals first."""
+        going = tuple(f"- {self._line(record)}" for record in self.remove)
+        return going + tuple(f"+ {line}" for line in self.zone_lines())
+
+    def told(self, zone: str = "") -> str:
+        """Return advice in paragraphs with a blank line between them, each record in both forms.
+
+        ``zone`` is the zone that holds the name, where it is known: panels want the name without
+        it. Elsewhere the mail domain is taken for it.
+        """
+        return "\n\n".join(self._paragraphs(zone))
+
+    def _paragraphs(self, zone: str) -> Iterator[str]:
+        short = _relative(self.name, zone or _mail_domain(self.name))
+        name = f"name {short} (in full {self.name})"
+        for record, line in zip(self.add, self.zone_lines(), strict=True):
+            yield f"zone file: {line}"
+            yield f"panel: {name}, type {self.type}, {self._panel_value(record)}"
+        for record in self.remove[:MAX_TOLD]:
+            yield f"remove: {_clipped(self._line(record))}"
+        if len(self.remove) > MAX_TOLD:
+            yield f"remove: {len(self.remove) - MAX_TOLD} more like these"
+
+    def _panel_value(self, record: str) -> str:
+        if self.type == "MX":
+            preference, _, target = record.partition(" ")
+            return f"priority {preference}, value {target or '.'}"
+        return "value " + "".join(_printable(byte) for byte in _bytes(record))
+
+    def _line(self, record: str) -> str:
+        return f"{_dotted(self.name)} {self.ttl} IN {self.type} {presented(self.type, record)}"
+
+
+def presented(rdtype: str, record: str) -> str:
+    """Return the RDATA of a record as a zone file has it: strings quoted, names with their dot."""
+    if rdtype in ("TXT", "SPF"):
+        return " ".join(_quoted(part) for part in _strings(record))
+    if rdtype in _ENDS_IN_A_NAME:
+        before, space, name = record.strip().rpartition(" ")
+        if rdtype in ("MX", "SRV") and not space:
+            return f"{name} ."
+        return f"{before}{space}{_dotted(name)}"
+    return record
+
+
+def _strings(text: str) -> list[bytes]:
+    content = _bytes(text)
+    starts = range(0, max(len(content), 1), STRING_BYTES)
+    return [content[start : start + STRING_BYTES] for start in starts]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1", "backslashreplace")
+
+
+def _quoted(string: bytes) -> str:
+    return '"' + "".join(_escaped(byte) for byte in string) + '"'
+
+
+def _escaped(byte: int) -> str:
+    return f"\\{chr(byte)}" if byte in b'"\\' else _printable(byte)
+
+
+def _printable(byte: int) -> str:
+    return chr(byte) if byte in _PLAIN else f"\\{byte:03d}"
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= TOLD_LENGTH else f"{line[:TOLD_LENGTH]}..."
+
+
+def _dotted(name: str) -> str:
+    return name if name.endswith(".") else f"{name}."
+
+
+def _mail_domain(name: str) -> str:
+    """The domain that a record is about: the part after the labels with an underscore."""
+    labels = name.split(".")
+    marked = [place for place, label in enumerate(labels) if label.startswith("_")]
+    return ".".join(labels[marked[-1] + 1 :]) if marked else name
+
+
+def _relative(name: str, zone: str) -> str:
+    if name == zone:
+        return "@"
+    return name.removesuffix(f".{zone}") if zone else name

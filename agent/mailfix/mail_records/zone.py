@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Dnssec(StrEnum):
+    """What the resolver makes of a domain's signatures (RFC 4033 section 5).
+
+    ``NONE`` also where the resolver does not validate.
+    """
+
+    SECURE = "secure"
+    NONE = "none"
+    BOGUS = "bogus"
 
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
     """One address of one name server, and what it says of the zone.
 
-    ``trouble`` says why it gives no answer for the zone, "" where it does.
+    ``trouble`` says why it gives no answer for the zone, "" where it does. ``address`` is "" where
+    its name has none.
     """
 
     name: str
@@ -19,7 +32,7 @@ class NameServer:
 
     @property
     def label(self) -> str:
-        return f"{self.name} ({self.address})"
+        return f"{self.name} ({self.address})" if self.address else self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ OPTIONS = (
     "daemon_smtp_ports",
     "exim_user",
     "exim_group",
+    "qualify_domain",
     "+local_domains",
+    "+relay_to_domains",
 )
 _SECTION = re.compile(r"(\S+) (transport|router):")
 _TIME_STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (\[\d+\] )?")
@@ -45,6 +47,7 @@ class Told:
     options: dict[str, str]
     routers: dict[str, dict[str, str]]
     transports: dict[str, dict[str, str]]
+    program: str = NAMES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Exim:
     mta: Fact[Mta | None]
     settings: Fact[EximSettings | None]
     source: Fact[EximSource | None]
-    local_domains: Fact[str]
+    told: Fact[Told]
 
 
 def binary(host: Host) -> str | None:
@@ -71,14 +74,11 @@ async def read(host: Host, arguments: tuple[str, ...]) -> Exim | None:
     source = _source(host, version)
     if isinstance(told, Unknown):
         return Exim(told, told, source, told)
-    domains = told.value.options.get("+local_domains")
     return Exim(
         mta=parse_mta(told.value),
         settings=parse_settings(told.value.options, arguments),
         source=source,
-        local_domains=Unknown("exim has no list +local_domains")
-        if domains is None
-        else Known(domains),
+        told=told,
     )
 
 
@@ -98,7 +98,7 @@ async def _ask(host: Host, name: str) -> Fact[Told]:
         first = answers[0]
         complaint = first.value.complaint if isinstance(first, Known) else ""
         return Unknown(f"{name} -bP does not tell its settings: {complaint}")
-    return Known(Told(options, parse_sections(texts[1]), parse_sections(texts[2])))
+    return Known(Told(options, parse_sections(texts[1]), parse_sections(texts[2]), name))
 
 
 def parse_options(text: str) -> dict[str, str]:

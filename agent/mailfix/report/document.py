@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,20 @@ SCHEMA = "mailfix.report/1"
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
-def write(report: Report) -> str:
-    """Return the report as indented JSON, failures first."""
-    return json.dumps(document(report), indent=1, ensure_ascii=False)
+def write(report: Report) -> Iterator[str]:
+    """Yield the report as indented JSON, failures first, a finding at a time.
+
+    Text from outside has its control characters escaped.
+    """
+    head = json.dumps(_head(report), indent=1, ensure_ascii=False)
+    yield head.removesuffix("\n}") + ',\n "findings": ['
+    for number, finding in enumerate(report.findings):
+        yield ",\n" if number else "\n"
+        yield json.dumps(plain_finding(finding), indent=1, ensure_ascii=False)
+    yield "\n ]\n}\n"
 
 
-def document(report: Report) -> dict[str, Any]:
-    """Return the report as plain values; text from outside has its control characters escaped."""
+def _head(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": report.version,
@@ -28,7 +36,6 @@ def document(report: Report) -> dict[str, Any]:
         "started": report.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "duration_s": round(report.duration_s, 3),
         "summary": {status.value: number for status, number in report.counts.items()},
-        "findings": [plain_finding(finding) for finding in report.findings],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TypeVar
 
 from mailfix.model import Finding, Severity, Status
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 MAX_EVIDENCE = 12
 FEW_PASSES = 12
+MAX_OF_A_RULE = 12
+MAX_UNKNOWN = 24
+ALL_OF_THEM = "mailfix audit --all lists them"
 _COLOURS = {
     Severity.CRITICAL: "red",
     Severity.ERROR: "red",
@@ -27,12 +30,12 @@ _COLOURS = {
 
 
 def write(report: Report, *, every: bool, colour: bool) -> str:
-    """Return the report; with ``every`` also each check that passed."""
+    """Return the report; with ``every`` also each check that passed, and all of many alike."""
     style = Style(colour)
     lines = [*_headline(report, style)]
     for _, findings in groupby(report.of(Status.FAIL), lambda finding: finding.rule):
-        lines += ["", *_failures(list(findings), style)]
-    lines += _unknowns(report, style)
+        lines += ["", *_failures(list(findings), style, every=every)]
+    lines += _unknowns(report, style, every=every)
     lines += _passes(report, style, every=every)
     lines += [f"Ignored by choice: {_heading(each)}" for each in report.of(Status.IGNORED)]
     return "\n".join(lines) + "\n"
@@ -51,12 +54,15 @@ def _headline(report: Report, style: Style) -> Iterator[str]:
     yield f"{style.bold(escape(report.host))}: {', '.join(parts)} ({report.duration_s:.1f} s)"
 
 
-def _failures(findings: list[Finding], style: Style) -> Iterator[str]:
+def _failures(failures: list[Finding], style: Style, *, every: bool) -> Iterator[str]:
     """The failures of one rule: each in a line, and what they have in common once."""
-    first = findings[0]
+    first = failures[0]
+    findings = failures if every else failures[:MAX_OF_A_RULE]
     for finding in findings:
         label, colour = finding.severity.value.upper(), _COLOURS[finding.severity]
         yield from headed(label, finding.message, style, colour)
+    if len(failures) > len(findings):
+        yield from labelled("", f"and {len(failures) - len(findings)} more: {ALL_OF_THEM}")
     yield from labelled("why", first.why)
     evidence = _distinct(line for finding in findings for line in finding.evidence)
     for line in evidence[:MAX_EVIDENCE]:
@@ -87,18 +93,21 @@ def _advice(text: str) -> Iterator[str]:
         label = ""
 
 
-def _unknowns(report: Report, style: Style) -> Iterator[str]:
+def _unknowns(report: Report, style: Style, *, every: bool) -> Iterator[str]:
     """Checks that share a reason are told together."""
     together: dict[str, list[Finding]] = {}
     for finding in report.of(Status.UNKNOWN):
         together.setdefault(finding.message, []).append(finding)
-    for findings in together.values():
+    shown = len(together) if every else MAX_UNKNOWN
+    for findings in islice(together.values(), shown):
         yield ""
         yield from headed("UNKNOWN", findings[0].message, style, "yellow")
         for line in findings[0].evidence[:MAX_EVIDENCE]:
             yield one_line("evidence", line)
         names = ", ".join(dict.fromkeys(finding.rule for finding in findings))
         yield from labelled("rules" if len(findings) > 1 else "rule", names)
+    if len(together) > shown:
+        yield f"and {len(together) - shown} more that were not found out: {ALL_OF_THEM}"
 
 
 def _passes(report: Report, style: Style, *, every: bool) -> Iterator[str]:
@@ -135,6 +144,8 @@ def write_rule(rule: Rule, *, colour: bool) -> str:
     lines += labelled("scope", "any machine" if rule.scope is Scope.ANY else "hosts with an MTA")
     if rule.families:
         lines += labelled("families", ", ".join(family.label for family in rule.families))
+    if rule.each:
+        lines += labelled("each", f"put to every mail {rule.each.value}")
     for name, value in rule.params.items():
         lines += labelled(name, str(value))
     lines += labelled("fails", rule.messages["fail"])

@@ -4,45 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from mailfix.collect.bounded import bounded
+from mailfix.collect.domains import DomainLook
+from mailfix.collect.mail_servers import Servers, read_servers
+from mailfix.collect.network import Network, read_network
 from mailfix.facts import (
     BootFile,
     Facts,
     Greeting,
-    HostAddress,
     HostNames,
     Listener,
     MailDomains,
-    MailServer,
     MailUser,
     Mta,
     NameRecords,
-    Outgoing,
     PortVerdict,
     Prospect,
     ReverseDns,
-    Role,
     WayOut,
 )
 from mailfix.firewall import Ruleset
-from mailfix.host import Host, dns, interfaces, routes, sockets
+from mailfix.host import Host, dns
+from mailfix.mail_records.dnsbl import Listing
+from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.mail_host import MailHost
+from mailfix.mail_records.spf import SpfVerdict, examine_helo
 from mailfix.model import Fact, Family, Known, PerFamily, Unknown
 from mailfix.probes import (
     addresses,
-    domains,
+    blocklists,
     exim,
     firewall,
     greetings,
     listeners,
+    mail_host,
     names,
     persistence,
-    postfix,
-    servers,
     way_out,
 )
-from mailfix.probes.exim import Exim
 from mailfix.probes.persistence import Saved
 from mailfix.settings import Settings
 
@@ -50,41 +51,25 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What is known about the mail servers and the MTA in use."""
+async def collect(host: Host, settings: Settings) -> tuple[Facts, DomainLook]:
+    """Read every fact; what does not come before the host's deadline is Unknown.
 
-    installed: Fact[tuple[MailServer, ...]]
-    exim: Exim | None
-    mta: Fact[Mta | None]
-    domains: Fact[MailDomains | None]
-
-    @property
-    def user(self) -> Fact[MailUser]:
-        if isinstance(self.mta, Unknown):
-            return self.mta
-        return self.mta.value.user if self.mta.value else Unknown("no mail server is installed")
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """What the kernel knows about this host's way to the Internet."""
-
-    addresses: Fact[tuple[HostAddress, ...]]
-    default_route: PerFamily[bool]
-    outgoing: PerFamily[Outgoing | None]
-    endpoints: PerFamily[firewall.Endpoints | None]
-
-
-async def collect(host: Host, settings: Settings) -> Facts:
-    """Read every fact; what does not come before the host's deadline is Unknown."""
+    The look at the domains can be repeated for those that look wrong.
+    """
     async with asyncio.TaskGroup() as group:
-        validity = group.create_task(_bounded(host, "exim's configuration", exim.validity(host)))
-        ruleset = group.create_task(_bounded(host, "firewall", firewall.read(host)))
-        listening = group.create_task(_bounded(host, "listening sockets", listeners.read(host)))
-        mail = await _read_servers(host)
-        network = _read_network(host, settings, mail.mta)
+        validity = group.create_task(bounded(host, "exim's configuration", exim.validity(host)))
+        ruleset = group.create_task(bounded(host, "firewall", firewall.read(host)))
+        listening = group.create_task(bounded(host, "listening sockets", listeners.read(host)))
+        mail = await read_servers(host)
+        network = read_network(host, settings, mail.mta)
         own_name = names.read(host)
+        seen = group.create_task(_as_seen(mail, network, listening))
+        look = group.create_task(_domain_look(host, settings, mail, seen))
+        records = group.create_task(_domain_records(host, mail.domains, settings, look))
+        helo_spf = group.create_task(_helo_spf(host, seen))
+        listed = group.create_task(
+            _per_family(lambda family: _listed(host, settings, seen, family))
+        )
         heard = group.create_task(_read_greetings(host, listening))
         fqdn = group.create_task(_read_fqdn(host, own_name))
         fqdn_records = group.create_task(_records_of(host, fqdn))
@@ -103,7 +88,7 @@ async def collect(host: Host, settings: Settings) -> Facts:
         ways = group.create_task(
             _per_family(lambda family: _ways(host, settings, network, mail.user, family))
         )
-    return Facts(
+    facts = Facts(
         listeners=listeners.on_mail_ports(listening.result()),
         all_listeners=listening.result(),
         greetings=heard.result(),
@@ -126,109 +111,61 @@ async def collect(host: Host, settings: Settings) -> Facts:
         boot_files=_boot_files(saved.result()),
         way_out=ways.result(),
         domains=mail.domains,
+        helo_spf=helo_spf.result(),
+        blocklists=listed.result(),
+        domain_records=records.result(),
     )
+    return facts, look.result()
 
 
-async def _bounded(host: Host, what: str, probe: Awaitable[Fact[T]]) -> Fact[T]:
-    """Await a probe until the deadline; a fault in it makes its own fact unknown, no other."""
-    try:
-        async with asyncio.timeout(host.deadline.within(3600)):
-            return await probe
-    except TimeoutError:
-        return Unknown(f"{what}: not found out in the time that an audit may take")
-    except Exception as error:
-        return Unknown(f"{what}: mailfix failed to read it: {type(error).__name__}: {error}")
+async def _as_seen(
+    mail: Servers, network: Network, listening: asyncio.Task[Fact[tuple[Listener, ...]]]
+) -> MailHost:
+    return mail_host.as_seen(mail.mta, network.addresses, network.outgoing, await listening)
+
+
+async def _domain_look(
+    host: Host, settings: Settings, mail: Servers, seeing: asyncio.Task[MailHost]
+) -> DomainLook:
+    served = mail.domains.value if isinstance(mail.domains, Known) else None
+    wanted = (*(served.names if served else ()), *settings.domains)
+    told = mail.exim.told if mail.exim else None
+    return await DomainLook.at(host, tuple(dict.fromkeys(wanted)), told, await seeing)
+
+
+async def _domain_records(
+    host: Host,
+    served: Fact[MailDomains | None],
+    settings: Settings,
+    looking: asyncio.Task[DomainLook],
+) -> Fact[tuple[DomainRecords, ...]]:
+    if isinstance(served, Unknown) and not settings.domains:
+        return served
+    return Known(await (await looking).first())
+
+
+async def _helo_spf(host: Host, seeing: asyncio.Task[MailHost]) -> PerFamily[SpfVerdict | None]:
+    seen = await seeing
+    verdicts = await bounded(host, "SPF of the HELO name", _known(examine_helo(host.dns, seen)))
+    if isinstance(verdicts, Unknown):
+        return PerFamily(verdicts, verdicts)
+    return verdicts.value
+
+
+async def _listed(
+    host: Host, settings: Settings, seeing: asyncio.Task[MailHost], family: Family
+) -> Fact[tuple[Listing, ...]]:
+    address = (await seeing).senders.of(family)
+    if isinstance(address, Unknown):
+        return address
+    return await bounded(
+        host, "blocklists", blocklists.read(host.dns, address.value, settings.dnsbls)
+    )
 
 
 async def _per_family(read: Callable[[Family], Awaitable[Fact[T]]]) -> PerFamily[T]:
     ipv4, ipv6 = await asyncio.gather(read(Family.IPV4), read(Family.IPV6))
     return PerFamily(ipv4, ipv6)
-
-
-async def _read_servers(host: Host) -> Servers:
-    installed = await _bounded(host, "mail servers", servers.read(host))
-    if isinstance(installed, Unknown):
-        return Servers(installed, None, installed, installed)
-    chosen = mta_in_use(installed.value)
-    asked = await _bounded(host, "exim", _ask_exim(host))
-    if isinstance(asked, Unknown):
-        failed = Exim(asked, asked, asked, asked)
-        return Servers(installed, failed, asked, asked)
-    found = asked.value
-    if chosen is None:
-        return Servers(installed, found, Known(None), Known(None))
-    if chosen.name == "exim" and found is not None:
-        return Servers(installed, found, found.mta, await _exim_domains(host, found))
-    if chosen.name == "postfix":
-        mta = await _bounded(host, "postfix", _ask_postfix(host))
-        return Servers(installed, found, mta, Known(None))
-    unread = Unknown(f"the settings of {chosen.name} are not read yet")
-    return Servers(installed, found, unread, unread)
-
-
-def mta_in_use(installed: tuple[MailServer, ...]) -> MailServer | None:
-    """Return the running MTA, or the only installed one, exim first."""
-    mtas = [server for server in installed if server.role is Role.MTA]
-    return next(iter([*(server for server in mtas if server.running), *mtas]), None)
-
-
-async def _ask_exim(host: Host) -> Fact[Exim | None]:
-    daemons = servers.daemons(servers.PROGRAMS[0], sockets.named(servers.PROGRAMS[0].processes))
-    arguments = daemons[0].arguments if daemons else ()
-    return Known(await exim.read(host, arguments))
-
-
-async def _exim_domains(host: Host, found: Exim) -> Fact[MailDomains | None]:
-    if isinstance(found.local_domains, Unknown):
-        return found.local_domains
-    hostname = found.mta.value.hostname if isinstance(found.mta, Known) and found.mta.value else ""
-    return Known(domains.of_exim(host, found.local_domains.value, hostname))
-
-
-async def _ask_postfix(host: Host) -> Fact[Mta | None]:
-    values = await postfix.read(host)
-    return values if isinstance(values, Unknown) else Known(postfix.parse_mta(values.value))
-
-
-def _read_network(host: Host, settings: Settings, mta: Fact[Mta | None]) -> Network:
-    found = interfaces.addresses()
-    own = found.value if isinstance(found, Known) else ()
-    used = mta.value if isinstance(mta, Known) else None
-    outgoing = PerFamily(*(_outgoing(settings, used, own, family) for family in Family))
-    return Network(
-        addresses=found,
-        default_route=PerFamily(*(routes.has_default(family) for family in Family)),
-        outgoing=outgoing,
-        endpoints=PerFamily(*(_endpoints(host, outgoing, own, family) for family in Family)),
-    )
-
-
-def _endpoints(
-    host: Host, outgoing: PerFamily[Outgoing | None], own: tuple[HostAddress, ...], family: Family
-) -> Fact[firewall.Endpoints | None]:
-    leaving = outgoing.of(family)
-    if isinstance(leaving, Unknown):
-        return leaving
-    if leaving.value is None:
-        return Known(None)
-    mine = tuple(each.address for each in own if each.family is family)
-    return Known(firewall.endpoints(host, family, leaving.value, mine))
-
-
-def _outgoing(
-    settings: Settings, mta: Mta | None, own: tuple[HostAddress, ...], family: Family
-) -> Fact[Outgoing | None]:
-    bound = addresses.bound_source(mta, family)
-    if isinstance(bound, Unknown):
-        return bound
-    picked = interfaces.source_address(family)
-    if isinstance(picked, Unknown):
-        return picked
-    configured = settings.public_ipv4 if family is Family.IPV4 else settings.public_ipv6
-    source = bound.value if picked.value and bound.value else picked.value
-    leaving = addresses.outgoing(family, source, own, configured)
-    device = routes.default_interface(family)
-    return Known(addresses.through(leaving, device))
 
 
 async def _read_greetings(
@@ -237,7 +174,7 @@ async def _read_greetings(
     found = listeners.on_mail_ports(await listening)
     if isinstance(found, Unknown):
         return found
-    return await _bounded(host, "greetings", _known(greetings.read(host, found.value)))
+    return await bounded(host, "greetings", _known(greetings.read(host, found.value)))
 
 
 async def _known(reading: Awaitable[U]) -> Fact[U]:
@@ -247,7 +184,7 @@ async def _known(reading: Awaitable[U]) -> Fact[U]:
 async def _read_fqdn(host: Host, own: Fact[HostNames]) -> Fact[str | None]:
     if isinstance(own, Unknown):
         return own
-    return await _bounded(host, "host name", names.fqdn(host, own.value))
+    return await bounded(host, "host name", names.fqdn(host, own.value))
 
 
 async def _records_of(host: Host, name: asyncio.Task[Fact[str | None]]) -> Fact[NameRecords | None]:
@@ -259,7 +196,7 @@ async def _records(host: Host, name: Fact[str | None]) -> Fact[NameRecords | Non
         return name
     if name.value is None:
         return Known(None)
-    return await _bounded(host, f"DNS records of {name.value}", names.records(host, name.value))
+    return await bounded(host, f"DNS records of {name.value}", names.records(host, name.value))
 
 
 async def _helo_records(host: Host, mta: Fact[Mta | None]) -> Fact[NameRecords | None]:
@@ -277,7 +214,7 @@ async def _reverse(host: Host, network: Network, family: Family) -> Fact[Reverse
     if isinstance(leaving, Unknown):
         return leaving
     what = f"reverse DNS over {family.label}"
-    return await _bounded(host, what, addresses.reverse_dns(host, leaving.value))
+    return await bounded(host, what, addresses.reverse_dns(host, leaving.value))
 
 
 async def _verdicts(
@@ -296,7 +233,7 @@ async def _verdicts(
     if endpoints.value is None:
         return Known(())
     judging = firewall.verdicts(ruleset.value, endpoints.value, user, host.deadline)
-    return await _bounded(host, "firewall verdict", judging)
+    return await bounded(host, "firewall verdict", judging)
 
 
 async def _dns_out(
@@ -319,12 +256,12 @@ async def _dns_out(
     judging = firewall.dns_verdicts(
         ruleset.value, endpoints.value, user, named.value, host.deadline
     )
-    return await _bounded(host, "firewall verdict on DNS", judging)
+    return await bounded(host, "firewall verdict on DNS", judging)
 
 
 async def _saved_rules(host: Host, reading: asyncio.Task[Fact[Ruleset]]) -> Fact[Saved | None]:
     running = await reading
-    return await _bounded(host, "saved firewall rules", persistence.read(host, running))
+    return await bounded(host, "saved firewall rules", persistence.read(host, running))
 
 
 def _boot_files(saved: Fact[Saved | None]) -> Fact[tuple[BootFile, ...]]:
@@ -356,7 +293,7 @@ async def _prospects(
     judging = persistence.prospects(
         running.value, saved.value, endpoints.value, user, host.deadline
     )
-    return await _bounded(host, "firewall verdict after the next boot", judging)
+    return await bounded(host, "firewall verdict after the next boot", judging)
 
 
 async def _ways(
@@ -369,4 +306,4 @@ async def _ways(
         return Known(None)
     who = user.value if isinstance(user, Known) else None
     what = f"way out over {family.label}"
-    return await _bounded(host, what, way_out.read(host, settings, family, who))
+    return await bounded(host, what, way_out.read(host, settings, family, who))

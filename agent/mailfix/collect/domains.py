@@ -1,0 +1,115 @@
+"""The mail domains' records: asked of the resolver, and what looks wrong of the zones' servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mailfix.host import Host
+from mailfix.host.clock import Deadline
+from mailfix.host.dns import Authority, SystemDns
+from mailfix.mail_records.dkim import Signing
+from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.mail_host import MailHost
+from mailfix.model import Fact, Known, Unknown
+from mailfix.probes import domain_records, public_suffix, signing
+from mailfix.probes.domain_records import HeldAgainst
+from mailfix.probes.exim import Told
+from mailfix.probes.transport import ShownOverTls
+
+AT_LEAST_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DomainLook:
+    """The look at all mail domains, which can be repeated for those that look wrong."""
+
+    host: Host
+    domains: tuple[str, ...]
+    resolver: SystemDns
+    authority: Authority
+    held: HeldAgainst
+
+    @classmethod
+    async def at(
+        cls, host: Host, domains: tuple[str, ...], told: Fact[Told] | None, seen: MailHost
+    ) -> DomainLook:
+        """Find out what the records are held against; ``told`` is None where there is no exim."""
+        patience = Deadline.after(2 * _seconds(domains) + host.deadline.within(3600))
+        resolver = host.dns.until(patience)
+        own_name = seen.hostname.value if isinstance(seen.hostname, Known) else "localhost"
+        held = HeldAgainst(
+            seen,
+            ShownOverTls(host, own_name),
+            public_suffix.read(host),
+            await _signing(host, told, domains),
+        )
+        return cls(host, domains, resolver, Authority(resolver, patience), held)
+
+    async def first(self) -> tuple[DomainRecords, ...]:
+        """Return what the resolver says, and how the zones' own servers are."""
+        deadline = self._deadline(self.domains)
+        records, zones = await asyncio.gather(
+            domain_records.read(self.resolver, self.domains, self.held, deadline),
+            domain_records.zones(self.authority, self.domains, deadline),
+        )
+        return tuple(replace(each, zone=zone) for each, zone in zip(records, zones, strict=True))
+
+    async def again(
+        self, records: tuple[DomainRecords, ...], doubted: Mapping[str, frozenset[str]]
+    ) -> tuple[DomainRecords, ...]:
+        """Return the same, the doubted facts of each domain as its zone's own servers tell them."""
+        names = tuple(each.name for each in records if each.name in doubted)
+        deadline = self._deadline(names)
+        told = await domain_records.read(
+            self.authority, names, self.held, deadline, doubted.__getitem__
+        )
+        asked = {each.name: each for each in told}
+        return tuple(self._corrected(each, asked, doubted) for each in records)
+
+    def _deadline(self, domains: tuple[str, ...]) -> Deadline:
+        """The audit's own, or later where there are many domains."""
+        needed = Deadline.after(_seconds(domains))
+        return max(needed, self.host.deadline, key=lambda deadline: deadline.at)
+
+    def _corrected(
+        self,
+        before: DomainRecords,
+        asked: Mapping[str, DomainRecords],
+        doubted: Mapping[str, frozenset[str]],
+    ) -> DomainRecords:
+        if before.name not in asked:
+            return before
+        told = {each: getattr(asked[before.name], each) for each in doubted[before.name]}
+        return replace(before, **told, confirmed=_confirmed(before))
+
+
+def _seconds(domains: tuple[str, ...]) -> float:
+    return AT_LEAST_S + domain_records.PER_DOMAIN_S * len(domains)
+
+
+async def _signing(
+    host: Host, told: Fact[Told] | None, domains: tuple[str, ...]
+) -> Mapping[str, Fact[Signing | None]]:
+    if told is None:
+        return {}
+    if isinstance(told, Unknown):
+        return dict.fromkeys(domains, told)
+    try:
+        return await signing.read(host, told.value, domains)
+    except Exception as error:
+        failed = Unknown(f"signing: mailfix failed to read it: {type(error).__name__}: {error}")
+        return dict.fromkeys(domains, failed)
+
+
+def _confirmed(records: DomainRecords) -> Fact[tuple[str, ...]]:
+    """Return which of the zone's own servers could be asked."""
+    zone = records.zone
+    if isinstance(zone, Unknown):
+        return zone
+    labels = tuple(server.label for server in zone.value.servers if not server.trouble)
+    if labels:
+        return Known(labels)
+    troubles = "; ".join(f"{each.label} {each.trouble}" for each in zone.value.servers[:4])
+    return Unknown(troubles or "no name server of its own is known")

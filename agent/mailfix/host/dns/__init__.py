@@ -1,0 +1,10 @@
+"""Questions to DNS: the host's resolvers, and the name servers of the zones themselves."""
+
+from __future__ import annotations
+
+from mailfix.host.dns.authority import Authority
+from mailfix.host.dns.resolv_conf import nameservers
+from mailfix.host.dns.resolver import Bogus, SystemDns
+from mailfix.host.dns.reverse import reverse_name
+
+__all__ = ["Authority", "Bogus", "SystemDns", "nameservers", "reverse_name"]

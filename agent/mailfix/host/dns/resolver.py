@@ -1,0 +1,147 @@
+"""Asking the host's own resolvers, so that silence, refusal and "no such name" stay apart."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailfix.host.clock import Deadline
+from mailfix.host.dns import answer
+from mailfix.host.dns.answer import Alias
+from mailfix.host.dns.asking import Asked, Failure, Heard, ask
+from mailfix.host.dns.places import Places
+from mailfix.host.dns.question import NotAName, Question, Wish
+from mailfix.host.dns.resolv_conf import FILE, nameservers
+from mailfix.host.dns.server import Server
+from mailfix.host.dns.shared import Shared
+from mailfix.host.dns.silence import Silence
+from mailfix.model import Fact, Known, Unknown
+from mailfix.record_set import RecordSet
+
+PATIENCE = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5, 0.55, 0.6, 0.6)
+"""Waits after each try, in seconds: ten tries, of which one in a million fails at 10 % loss."""
+PER_QUESTION_S = sum(PATIENCE)
+MAX_REPLIES = 8
+"""A chain of CNAMEs may need as many replies, each beginning where the last one ended."""
+_ORDINARY = Wish.RECURSION | Wish.VOUCHING
+_UNCHECKED = Wish.RECURSION | Wish.NO_CHECKING
+
+
+@dataclass(frozen=True, slots=True)
+class Bogus(Unknown):
+    """The resolver answers only when told not to validate (RFC 4035 sections 3.2.2 and 5.5)."""
+
+
+class SystemDns:
+    """The resolvers of ``/etc/resolv.conf``, or those that are given.
+
+    Each question is put once; its answer is kept and shared by all who ask.
+    """
+
+    def __init__(self, deadline: Deadline, servers: Sequence[Server] | None = None) -> None:
+        self._deadline = deadline
+        self._servers: Fact[Sequence[Server]] | None = Known(servers) if servers else None
+        self._answers: defaultdict[str, Shared[str, Fact[RecordSet]]] = defaultdict(Shared)
+        self._places = Places()
+        self._silence = Silence(PER_QUESTION_S)
+
+    def until(self, deadline: Deadline) -> SystemDns:
+        """The same, answers and all, for who has more time."""
+        other = copy.copy(self)
+        other._deadline = deadline
+        return other
+
+    async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        """Return the record set; Unknown for silence, SERVFAIL, REFUSED, referrals and garbage.
+
+        :class:`Bogus` where DNSSEC validation fails.
+        """
+        plain = name.rstrip(".").lower()
+        return await self._answers[rdtype].get(plain, lambda: self._find(plain, rdtype))
+
+    async def _find(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        try:
+            question = Question.about(name, rdtype)
+        except NotAName:
+            return answer.NO_SUCH_NAME
+        servers = self._configured()
+        if isinstance(servers, Unknown):
+            return servers
+        return await self._resolve(servers.value, question, MAX_REPLIES)
+
+    def _configured(self) -> Fact[Sequence[Server]]:
+        if self._servers is None:
+            named = nameservers()
+            if isinstance(named, Known) and not named.value:
+                named = Unknown(f"no DNS resolver is configured: {FILE} names none")
+            self._servers = (
+                named if isinstance(named, Unknown) else Known([Server(a) for a in named.value])
+            )
+        return self._servers
+
+    async def _resolve(
+        self, servers: Sequence[Server], question: Question, replies: int
+    ) -> Fact[RecordSet]:
+        """Go to the end of a chain of CNAMEs, for which one reply may not be enough."""
+        told = await self._answer(servers, question)
+        if not isinstance(told, Alias):
+            return told
+        if replies == 1:
+            return Unknown(f"DNS answered {question} with CNAMEs that lead nowhere")
+        further = Question.about(told.target, question.rdtype)
+        return answer.through(told, await self._resolve(servers, further, replies - 1))
+
+    async def _answer(
+        self, servers: Sequence[Server], question: Question
+    ) -> Fact[RecordSet] | Alias:
+        heard = await self._ask(servers, question, _ORDINARY)
+        if isinstance(heard, Failure) and heard.is_servfail:
+            return await self._unvalidated(servers, question, heard)
+        return _read(heard, question)
+
+    async def _unvalidated(
+        self, servers: Sequence[Server], question: Question, failure: Failure
+    ) -> Fact[RecordSet] | Alias:
+        """Tell failed validation from any other failure, and from one that has passed."""
+        unchecked = await self._ask(servers, question, _UNCHECKED)
+        if not isinstance(unchecked, Heard):
+            return failure.of(question)
+        again = await self._ask(servers, question, _ORDINARY)
+        if isinstance(again, Failure) and again.is_servfail:
+            reason = again.of(question).reason
+            return Bogus(f"{reason}; DNSSEC validation fails for {question.name}")
+        return _read(again, question)
+
+    async def _ask(
+        self, servers: Sequence[Server], question: Question, wish: Wish
+    ) -> Heard | Failure | Unknown:
+        async with self._places:
+            seconds = self._deadline.within(PER_QUESTION_S)
+            if seconds <= 0:
+                return Unknown(f"DNS was not asked for {question}: the time was over")
+            if self._silence.is_lasting:
+                return Unknown(
+                    f"DNS gave no answer to {question}:"
+                    f" {', '.join(map(str, servers))} kept silent on every question before"
+                )
+            self._silence.asked()
+            asked = Asked(wish, PATIENCE, goes_on=lambda: not self._silence.is_lasting)
+            heard = await ask(question, servers, asked, seconds)
+            self._learn(heard)
+        return heard
+
+    def _learn(self, heard: Heard | Failure) -> None:
+        if isinstance(heard, Failure) and heard.is_deaf:
+            self._silence.went_on()
+            return
+        self._silence.ended()
+        if isinstance(heard, Heard):
+            self._places.learn(heard.tries)
+
+
+def _read(heard: Heard | Failure | Unknown, question: Question) -> Fact[RecordSet] | Alias:
+    if isinstance(heard, Heard):
+        return answer.of_reply(heard.reply, question)
+    return heard.of(question) if isinstance(heard, Failure) else heard

@@ -1,0 +1,176 @@
+"""What DNS says of the mail domains: all of them at once, each bounded, none spoiling another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeAlias, TypeVar
+
+from mailfix.host.clock import Deadline
+from mailfix.host.dns import Authority, Bogus
+from mailfix.mail_records import dkim, dmarc, mx, spf, transport
+from mailfix.mail_records.dkim import Signing
+from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.mail_host import MailHost
+from mailfix.mail_records.public_suffix import PublicSuffixes
+from mailfix.mail_records.transport import Presented, TransportPolicy
+from mailfix.mail_records.zone import Dnssec, NameServer, Zone
+from mailfix.model import Fact, Known, PerFamily, Unknown, unread
+from mailfix.record_set import Lookup
+
+T = TypeVar("T")
+
+AT_ONCE = 120
+PER_DOMAIN_S = 0.006
+OUT_OF_TIME = Unknown("not found out in the time that an audit may take")
+ALL_FACTS = frozenset(each.name for each in fields(DomainRecords)) - {"name"}
+
+PER_FAMILY = frozenset({"spf_verdict"})
+
+AnyFact: TypeAlias = Fact[Any] | PerFamily[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAgainst:
+    """What the records of every domain are held against.
+
+    ``presented`` is asked what is shown over TLS. ``signing`` says by domain how the MTA signs;
+    one that it lacks was not looked at.
+    """
+
+    host: MailHost
+    presented: Presented
+    suffixes: Fact[PublicSuffixes] = field(default_factory=unread)
+    signing: Mapping[str, Fact[Signing | None]] = field(default_factory=dict)
+
+    def signing_of(self, domain: str) -> Fact[Signing | None]:
+        return self.signing.get(domain, unread())
+
+
+async def read(
+    lookup: Lookup,
+    domains: Iterable[str],
+    held: HeldAgainst,
+    deadline: Deadline,
+    wanted: Callable[[str], frozenset[str]] = lambda domain: ALL_FACTS,
+) -> tuple[DomainRecords, ...]:
+    """Return what ``lookup`` says of the domains: of each the facts that are ``wanted``.
+
+    What is not there at the deadline is Unknown; a fault in one fact spoils no other.
+    """
+    names = tuple(domains)
+    found = await _of_each(names, lambda name: _look(lookup, name, held, wanted(name)), deadline)
+    return tuple(found.get(name) or _not_reached(name, held) for name in names)
+
+
+async def zones(
+    authority: Authority, domains: tuple[str, ...], deadline: Deadline
+) -> tuple[Fact[Zone], ...]:
+    """Return the zone of each domain, with its name servers."""
+    found = await _of_each(domains, lambda name: _zone(authority, name), deadline)
+    return tuple(found.get(name, OUT_OF_TIME) for name in domains)
+
+
+async def _of_each(
+    names: tuple[str, ...], look: Callable[[str], Awaitable[T]], deadline: Deadline
+) -> dict[str, T]:
+    """Look at many at once; what is not there at the deadline is missing."""
+    waiting = iter(names)
+    found: dict[str, T] = {}
+
+    async def work() -> None:
+        for name in waiting:
+            found[name] = await look(name)
+
+    workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(names)))]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(deadline.within(3600)):
+            await asyncio.gather(*workers)
+    return found
+
+
+async def _zone(authority: Authority, name: str) -> Fact[Zone]:
+    """Where the serials differ, what mail depends on is asked of each server."""
+    zone = await authority.zone_of(name)
+    if isinstance(zone, Unknown) or len({each.serial for each in _serving(zone.value)}) < 2:
+        return zone
+    for owner, rdtype in ((name, "MX"), (name, "TXT"), (f"_dmarc.{name}", "TXT")):
+        await authority.lookup(owner, rdtype)
+    return Known(replace(zone.value, disagreements=authority.disagreements(zone.value.apex)))
+
+
+def _serving(zone: Zone) -> tuple[NameServer, ...]:
+    return tuple(each for each in zone.servers if not each.trouble)
+
+
+async def _look(
+    lookup: Lookup, name: str, held: HeldAgainst, wanted: frozenset[str]
+) -> DomainRecords:
+    """One domain: everything that is wanted, at the same time."""
+    examined = _examinations(lookup, name, held)
+    chosen = sorted(wanted & set(examined))
+    facts = await asyncio.gather(*(_safely(each, examined[each]) for each in chosen))
+    found: dict[str, Any] = dict(zip(chosen, facts, strict=True))
+    return DomainRecords(name, **found)
+
+
+def _examinations(
+    lookup: Lookup, name: str, held: HeldAgainst
+) -> dict[str, Callable[[], Awaitable[AnyFact]]]:
+    """What is to be done for each fact of :class:`DomainRecords`."""
+    signing = held.signing_of(name)
+    return {
+        "in_dns": lambda: _in_dns(lookup, name),
+        "mx": lambda: mx.examine(lookup, name, held.host),
+        "spf": lambda: spf.examine_policy(lookup, name, held.host),
+        "spf_verdict": lambda: spf.examine_verdicts(lookup, name, held.host),
+        "signing": lambda: _as_it_is(signing),
+        "dkim_key": lambda: dkim.examine(lookup, name, signing),
+        "dmarc": lambda: dmarc.examine(lookup, name, held.suffixes),
+        "transport": lambda: _transport(lookup, name, held),
+        "dnssec": lambda: _dnssec(lookup, name),
+    }
+
+
+async def _in_dns(lookup: Lookup, name: str) -> Fact[bool]:
+    answer = await lookup.lookup(name, "MX")
+    return answer if isinstance(answer, Unknown) else Known(answer.value.exists)
+
+
+async def _transport(lookup: Lookup, name: str, held: HeldAgainst) -> Fact[TransportPolicy]:
+    found = await mx.examine(lookup, name, held.host)
+    return await transport.examine(lookup, name, found, held.presented)
+
+
+async def _dnssec(lookup: Lookup, name: str) -> Fact[Dnssec]:
+    match await lookup.lookup(name, "MX"):
+        case Bogus():
+            return Known(Dnssec.BOGUS)
+        case Unknown() as unknown:
+            return unknown
+        case Known(answer):
+            return Known(Dnssec.SECURE if answer.secure else Dnssec.NONE)
+
+
+async def _as_it_is(fact: AnyFact) -> AnyFact:
+    return fact
+
+
+async def _safely(name: str, examine: Callable[[], Awaitable[AnyFact]]) -> AnyFact:
+    try:
+        return await examine()
+    except Exception as error:
+        return _in_its_shape(
+            name, Unknown(f"{name}: mailfix failed to read it: {type(error).__name__}: {error}")
+        )
+
+
+def _not_reached(name: str, held: HeldAgainst) -> DomainRecords:
+    unreached: dict[str, Any] = {each: _in_its_shape(each, OUT_OF_TIME) for each in ALL_FACTS}
+    return DomainRecords(name, **{**unreached, "signing": held.signing_of(name)})
+
+
+def _in_its_shape(name: str, reason: Unknown) -> AnyFact:
+    return PerFamily(reason, reason) if name in PER_FAMILY else reason
