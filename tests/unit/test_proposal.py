@@ -48,10 +48,10 @@ def test_names_in_records_have_their_last_dot(rdtype: str, record: str, line: st
 def test_advice_has_the_record_for_a_file_and_for_a_panel() -> None:
     old = "v=spf1 -all"
     proposed = ProposedSet("example.com", "TXT", ("v=spf1 mx -all",), (old,))
-    assert proposed.told().split("\n\n") == [
-        'zone file: example.com. 3600 IN TXT "v=spf1 mx -all"',
-        "panel: name @ (in full example.com), type TXT, value v=spf1 mx -all",
-        'remove: example.com. 3600 IN TXT "v=spf1 -all"',
+    assert proposed.told().split("\n") == [
+        '  zone file: example.com. 3600 IN TXT "v=spf1 mx -all"',
+        "  panel: name @ (in full example.com), type TXT, value v=spf1 mx -all",
+        '  remove: example.com. 3600 IN TXT "v=spf1 -all"',
     ]
 
 

@@ -91,6 +91,13 @@ def test_the_letter_to_the_provider_stands_in_a_paragraph_of_its_own() -> None:
     assert '"Please set the PTR record of 203.0.113.10."' in lines
 
 
+def test_a_record_to_publish_is_in_one_line_however_long_it_is() -> None:
+    line = f"zone file: mail._domainkey.example.com. 3600 IN TXT {'A' * 200} {'B' * 200}"
+    told = shown(replace(PTR, advice=f"Publish this record:\n\n  {line}\n  panel: name mail"))
+    assert f"{line}\n" in told
+    assert "            panel: name mail\n" in told
+
+
 def test_failures_stand_before_what_was_not_found_out_and_both_before_passes() -> None:
     told = shown(BLOCKED, SILENT, FINE)
     assert told.index("CRITICAL") < told.index("UNKNOWN") < told.index("something listens")

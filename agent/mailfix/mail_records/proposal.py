@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 STRING_BYTES = 255
 MAX_TOLD = 12
-TOLD_LENGTH = 300
+TOLD_LENGTH = 600
 _ENDS_IN_A_NAME = frozenset({"CNAME", "DNAME", "MX", "NS", "PTR", "SRV"})
 _PLAIN = range(0x20, 0x7F)
 
@@ -37,14 +37,14 @@ class ProposedSet:
         return going + tuple(f"+ {line}" for line in self.zone_lines())
 
     def told(self, zone: str = "") -> str:
-        """Return advice in paragraphs with a blank line between them, each record in both forms.
+        """Return each record in both forms, as lines that are indented: they are not to be wrapped.
 
         ``zone`` is the zone that holds the name, where it is known: panels want the name without
         it. Elsewhere the mail domain is taken for it.
         """
-        return "\n\n".join(self._paragraphs(zone))
+        return "\n".join(f"  {line}" for line in self._told_lines(zone))
 
-    def _paragraphs(self, zone: str) -> Iterator[str]:
+    def _told_lines(self, zone: str) -> Iterator[str]:
         short = _relative(self.name, zone or _mail_domain(self.name))
         name = f"name {short} (in full {self.name})"
         for record, line in zip(self.add, self.zone_lines(), strict=True):

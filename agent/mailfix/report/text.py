@@ -11,7 +11,7 @@ from mailfix.report.counting import counted
 from mailfix.report.escape import clip, escape
 from mailfix.report.style import Style
 from mailfix.report.summary import Report
-from mailfix.report.wrapping import MAX_LINE, headed, labelled, one_line
+from mailfix.report.wrapping import MAX_LINE, as_it_is, headed, labelled, one_line
 from mailfix.rulebook import Rule, Scope
 
 T = TypeVar("T")
@@ -86,10 +86,16 @@ def _heading(finding: Finding) -> str:
 
 
 def _advice(text: str) -> Iterator[str]:
-    """A paragraph at a time, so that a letter to the provider can be copied as it stands."""
+    """A paragraph at a time; lines that are indented stay as they are, so that they can be copied.
+
+    Such are records, and a letter to the provider has paragraphs.
+    """
     label = "advice"
-    for paragraph in text.split("\n\n"):
-        yield from labelled(label, " ".join(paragraph.split()))
+    for paragraph in text.strip("\n").split("\n\n"):
+        if paragraph.startswith(" "):
+            yield from (as_it_is(line) for line in paragraph.split("\n"))
+        else:
+            yield from labelled(label, " ".join(paragraph.split()))
         label = ""
 
 

@@ -38,3 +38,8 @@ def labelled(label: str, text: str) -> list[str]:
 def one_line(label: str, text: str) -> str:
     """A text under its heading, cut."""
     return f"  {label}".ljust(LABEL_WIDTH + 2) + clip(escape(text), MAX_LINE)
+
+
+def as_it_is(text: str) -> str:
+    """A line under its heading that is copied as a whole: neither wrapped nor cut."""
+    return " " * (LABEL_WIDTH + 2) + escape(text.strip())
