@@ -27,6 +27,7 @@ from mailfix.rulebook import Each, Rule, Scope
 
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
 SEVERITY_ORDER = tuple(Severity)
+LONG_TTL_S = 4 * 3600
 DNS_FACTS = frozenset({"in_dns", "mx", "spf", "spf_verdict", "dkim_key", "dmarc", "transport"})
 """What a resolver tells of a domain, and its zone's own servers may tell otherwise."""
 
@@ -83,7 +84,16 @@ def _with_authority(answer: Answer, domain: DomainRecords) -> Answer:
             line = f"as the zone's own name servers say: {', '.join(servers)}"
         case Unknown(reason):
             line = f"as the resolver says; the zone's own name servers cannot be asked: {reason}"
-    return replace(answer, evidence=(*answer.evidence, line))
+    return replace(answer, evidence=(*answer.evidence, line, *_slowness(domain)))
+
+
+def _slowness(domain: DomainRecords) -> Iterator[str]:
+    if domain.longest_ttl > LONG_TTL_S:
+        hours = domain.longest_ttl / 3600
+        yield (
+            f"records of {domain.name} stay in caches for up to {hours:.0f} hours "
+            f"(TTL {domain.longest_ttl}): a repair shows to all receivers only then"
+        )
 
 
 def doubted(findings: Iterable[Finding], rules: Iterable[Rule]) -> dict[str, frozenset[str]]:

@@ -18,11 +18,12 @@ from mailfix.facts import Facts
 from mailfix.host import Host
 from mailfix.host.files import read_text
 from mailfix.model import Finding, Known, Refusal, Unknown
+from mailfix.progress import Progress
 from mailfix.report.summary import Report
 from mailfix.rulebook import Rule
 from mailfix.settings import CONFIG_FILE, Settings, parse_settings
 
-PROGRESS_AFTER_S = 1.0
+PROGRESS_EVERY_S = 2.0
 
 
 def rules() -> tuple[Rule, ...]:
@@ -65,8 +66,9 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
 async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, tuple[Finding, ...]]:
     """Look and judge; what looks wrong with a domain is asked of its zone's own servers."""
     host = Host.within(chosen.audit_seconds)
-    async with _progress(chosen.audit_seconds):
-        facts, look = await collect(host, chosen)
+    progress = Progress()
+    async with _telling(progress):
+        facts, look = await collect(host, chosen, progress)
         findings = audit(facts, book, chosen.ignore)
         doubts = doubted(findings, book)
         if not doubts or isinstance(facts.domain_records, Unknown):
@@ -77,20 +79,21 @@ async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, tuple[
 
 
 @contextlib.asynccontextmanager
-async def _progress(limit_s: float) -> AsyncIterator[None]:
-    telling = asyncio.create_task(_tell_progress(limit_s))
+async def _telling(progress: Progress) -> AsyncIterator[None]:
+    task = asyncio.create_task(_tell(progress))
     try:
         yield
     finally:
-        telling.cancel()
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await telling
+            await task
 
 
-async def _tell_progress(limit_s: float) -> None:
-    await asyncio.sleep(PROGRESS_AFTER_S)
-    sys.stderr.write(f"mailfix: still waiting for answers, {limit_s:.0f} s at most\n")
-    sys.stderr.flush()
+async def _tell(progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(PROGRESS_EVERY_S)
+        sys.stderr.write(f"mailfix: {progress}\n")
+        sys.stderr.flush()
 
 
 def _name(facts: Facts) -> str:

@@ -25,7 +25,7 @@ _OPTIONAL = {"scope", "each", "families", "params", "advice", "fix", "references
 _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
 _FACTS = {each.name for each in fields(Facts)}
-_DOMAIN_FACTS = {each.name for each in fields(DomainRecords)} - {"name"}
+_DOMAIN_FACTS = {each.name for each in fields(DomainRecords)} - {"name", "longest_ttl"}
 
 
 class Scope(StrEnum):

@@ -29,6 +29,7 @@ WORLD = {
 PURE = ("model", "record_set", "mail_records", "facts", "audit", "plan", "predicates", "firewall")
 MAY_USE = {
     "model": set(),
+    "progress": set(),
     "record_set": {"model"},
     "mail_records": {"model", "record_set"},
     "facts": {"model", "mail_records"},
@@ -39,7 +40,10 @@ MAY_USE = {
     "rulebook": {"model", "facts", "mail_records", "predicates", "yaml_text"},
     "audit": {"model", "facts", "mail_records", "predicates", "rulebook"},
     "host": {"model", "facts", "record_set", "mail_records"},
-    "probes": {"model", "facts", "record_set", "mail_records", "host", "firewall", "settings"},
+    "probes": {
+        *("model", "facts", "progress", "record_set", "mail_records", "host", "firewall"),
+        "settings",
+    },
     "outside": {"model", "facts", "record_set", "host"},
     "report": {"model", "facts", "rulebook", "outside", "firewall"},
     "changes": {"model", "facts", "mail_records", "host", "firewall", "probes"},
@@ -49,7 +53,8 @@ MAY_USE = {
     "apply": {"model", "changes", "host", "settings"},
     "plan": {"model", "rulebook"},
     "collect": {
-        *("model", "facts", "record_set", "mail_records", "host", "probes", "firewall", "settings")
+        *("model", "facts", "progress", "record_set", "mail_records", "host", "probes"),
+        *("firewall", "settings"),
     },
 }
 TIES_ROOMS = {"auditor", "explainer", "fixer", "cli", "__main__", ""}

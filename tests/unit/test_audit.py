@@ -222,3 +222,12 @@ def test_the_facts_on_which_a_failure_stands_are_doubted_and_no_others() -> None
     )
     rules = [gone, AGREE]
     assert doubted(audit(facts, rules), rules) == {"a.example": {"in_dns"}}
+
+
+def test_a_failure_tells_how_long_caches_keep_what_is_wrong() -> None:
+    known = Known(("ns1.example.com (192.0.2.1)",))
+    slow = DomainRecords("b.example", zone=Known(DIFFER), confirmed=known, longest_ttl=86400)
+    (finding,) = audit(of_domains(slow), [AGREE])
+    assert "stay in caches for up to 24 hours (TTL 86400)" in finding.evidence[-1]
+    (finding,) = audit(of_domains(dataclasses.replace(slow, longest_ttl=3600)), [AGREE])
+    assert "caches" not in finding.evidence[-1]

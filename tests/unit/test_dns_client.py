@@ -135,7 +135,8 @@ def test_a_loop_of_cnames_over_several_replies_is_unknown() -> None:
 
 def test_a_chain_longer_than_any_resolver_follows_is_unknown() -> None:
     links = [f"n{number}.example.com. 60 CNAME n{number + 1}.example.com." for number in range(40)]
-    with nameserver(truncated, replying("@ 60 CNAME n0.example.com.", *links)) as (port, *_):
+    whole = ("@ 60 CNAME n0.example.com.", *links, "n40.example.com. 60 A 203.0.113.1")
+    with nameserver(truncated, replying(*whole)) as (port, *_):
         assert "CNAMEs that lead nowhere" in reason(ask(port))
 
 
@@ -145,6 +146,12 @@ def test_extras_that_nobody_asked_for_are_not_taken() -> None:
         assert known(ask(port)).records == ("203.0.113.1",)
     with nameserver(replying(poison[0], authority=(f"example.com. 60 SOA {SOA}",))) as (port, *_):
         assert known(ask(port)) == RecordSet((), exists=True)
+
+
+def test_a_thousand_records_are_not_even_read() -> None:
+    many = [f"@ 60 A 10.0.{number // 250}.{number % 250}" for number in range(1000)]
+    with nameserver(truncated, replying(*many)) as (port, *_):
+        assert "1000 records from 127.0.0.1" in reason(ask(port))
 
 
 def test_a_reply_under_another_id_is_not_taken_and_the_right_one_still_is() -> None:

@@ -36,6 +36,9 @@ class Shown:
     async def certificates(self, target: Target) -> Fact[tuple[bytes, ...]]:
         return Known((CERTIFICATE,))
 
+    async def vouched_for(self, domain: str, name: str) -> Fact[bool]:
+        return Known(True)
+
 
 async def _proposals(records: Records) -> list[ProposedSet]:
     zone = Zone(records)

@@ -12,8 +12,9 @@ import pytest
 from mailfix.mail_records import tlsa
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.mx import MailExchange, Target
-from mailfix.mail_records.transport import Dane, Fetched, TransportPolicy, examine
+from mailfix.mail_records.transport import Dane, Fetched, TransportPolicy, examine, vouched_for
 from mailfix.model import Fact, Known, PerFamily, Unknown
+from mailfix.record_set import Lookup
 from tests.unit.records import Zone
 from tests.unit.tls_material import CERTIFICATE, PUBLIC_KEY
 
@@ -36,6 +37,10 @@ class Shown:
     page: Fact[Fetched] = field(default_factory=lambda: Known(Fetched(POLICY)))
     chain: Fact[tuple[bytes, ...]] = field(default_factory=lambda: SHOWN)
     asked: int = 0
+    resolver: Lookup = field(default_factory=lambda: Zone({}))
+
+    async def vouched_for(self, domain: str, name: str) -> Fact[bool]:
+        return await vouched_for(self.resolver, domain, name)
 
     async def policy(self, domain: str) -> Fact[Fetched]:
         self.asked += 1
@@ -54,8 +59,11 @@ def found(
     failing: Mapping[tuple[str, str], str] | None = None,
 ) -> TransportPolicy:
     mx = MailExchange("example.com", targets or (MAIL,), host=HERE)
-    zone = Zone({MX: ["10 mail.example.com"], **records}, failing, secure=secure)
-    answer = asyncio.run(examine(zone, "example.com", Known(mx), shown or Shown()))
+    held = {MX: ["10 mail.example.com"], **records}
+    shown = shown or Shown()
+    shown.resolver = Zone(held, failing, secure=secure)
+    # The zone's own servers, which vouch for nothing, may be asked for the records.
+    answer = asyncio.run(examine(Zone(held, failing), "example.com", Known(mx), shown))
     assert isinstance(answer, Known)
     return answer.value
 
@@ -158,7 +166,8 @@ def test_a_trust_anchor_is_sought_in_the_rest_of_the_chain() -> None:
 def test_what_cannot_be_seen_is_unknown() -> None:
     assert dane([KEY_RECORD], Shown(chain=Unknown("no STARTTLS"))).matches == Unknown("no STARTTLS")
     assert isinstance(dane(["3 1 1 zz"]).matches, Unknown)
-    assert isinstance(dane([KEY_RECORD], Shown(chain=Known(()))).matches, Unknown)
+    for record in (KEY_RECORD, "2 1 1 00ff"):
+        assert isinstance(dane([record], Shown(chain=Known(()))).matches, Unknown)
 
 
 def test_dnssec_vouches() -> None:
@@ -167,6 +176,10 @@ def test_dnssec_vouches() -> None:
 
 def test_dnssec_does_not_vouch_for_an_unsigned_zone() -> None:
     assert dane([KEY_RECORD], None, "").secure == Known(False)
+
+
+def test_dnssec_must_vouch_for_the_mx_record_too() -> None:
+    assert dane([KEY_RECORD], None, "mail.example.com", "").secure == Known(False)
 
 
 def test_a_resolver_that_does_not_check_signatures_tells_nothing() -> None:

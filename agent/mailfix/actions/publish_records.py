@@ -106,7 +106,7 @@ def _of(judged: Fact[_J]) -> Fact[tuple[ProposedSet, ...]]:
 
 
 def _by_hand(finding: Finding, wanted: Iterable[ProposedSet]) -> str:
-    return finding.advice or "\n\n".join(each.told() for each in wanted)
+    return finding.advice or "\n".join(each.told() for each in wanted)
 
 
 def _is_chosen(situation: Situation, wanted: ProposedSet) -> bool:

@@ -191,7 +191,9 @@ def planned(change: RecordSetChange) -> tuple[RecordSetChange, tuple[str, ...]]:
     """Find out, without changing anything, whether it could be made, and who is to follow.
 
     Returns the change with the zone's servers, and what is the matter with those that give no
-    answer at any of their addresses. Raises Untouched where the primary does not hold ``before``; Failed where it would
+    answer at any of their addresses.
+
+    Raises Untouched where the primary does not hold ``before``; Failed where it would
     refuse the change, or where a server of the zone has not followed it so far.
     """
     with _told_as_failed():

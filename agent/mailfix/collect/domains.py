@@ -17,6 +17,7 @@ from mailfix.probes import domain_records, public_suffix, signing
 from mailfix.probes.domain_records import HeldAgainst
 from mailfix.probes.exim import Told
 from mailfix.probes.transport import ShownOverTls
+from mailfix.progress import Progress
 
 AT_LEAST_S = 3.0
 
@@ -33,7 +34,12 @@ class DomainLook:
 
     @classmethod
     async def at(
-        cls, host: Host, domains: tuple[str, ...], told: Fact[Told] | None, seen: MailHost
+        cls,
+        host: Host,
+        domains: tuple[str, ...],
+        told: Fact[Told] | None,
+        seen: MailHost,
+        progress: Progress,
     ) -> DomainLook:
         """Find out what the records are held against; ``told`` is None where there is no exim."""
         patience = Deadline.after(2 * _seconds(domains) + host.deadline.within(3600))
@@ -44,12 +50,14 @@ class DomainLook:
             ShownOverTls(host, own_name),
             public_suffix.read(host),
             await _signing(host, told, domains),
+            progress,
         )
         return cls(host, domains, resolver, Authority(resolver, patience), held)
 
     async def first(self) -> tuple[DomainRecords, ...]:
         """Return what the resolver says, and how the zones' own servers are."""
         deadline = self._deadline(self.domains)
+        self.held.progress.domains = len(self.domains)
         records, zones = await asyncio.gather(
             domain_records.read(self.resolver, self.domains, self.held, deadline),
             domain_records.zones(self.authority, self.domains, deadline),
@@ -62,6 +70,7 @@ class DomainLook:
         """Return the same, the doubted facts of each domain as its zone's own servers tell them."""
         names = tuple(each.name for each in records if each.name in doubted)
         deadline = self._deadline(names)
+        self.held.progress.domains += len(names)
         told = await domain_records.read(
             self.authority, names, self.held, deadline, doubted.__getitem__
         )
@@ -81,8 +90,9 @@ class DomainLook:
     ) -> DomainRecords:
         if before.name not in asked:
             return before
-        told = {each: getattr(asked[before.name], each) for each in doubted[before.name]}
-        return replace(before, **told, confirmed=_confirmed(before))
+        after = asked[before.name]
+        told = {each: getattr(after, each) for each in doubted[before.name]}
+        return replace(before, **told, confirmed=_confirmed(before), longest_ttl=after.longest_ttl)
 
 
 def _seconds(domains: tuple[str, ...]) -> float:

@@ -45,13 +45,14 @@ from mailfix.probes import (
     way_out,
 )
 from mailfix.probes.persistence import Saved
+from mailfix.progress import Progress
 from mailfix.settings import Settings
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-async def collect(host: Host, settings: Settings) -> tuple[Facts, DomainLook]:
+async def collect(host: Host, settings: Settings, progress: Progress) -> tuple[Facts, DomainLook]:
     """Read every fact; what does not come before the host's deadline is Unknown.
 
     The look at the domains can be repeated for those that look wrong.
@@ -64,7 +65,7 @@ async def collect(host: Host, settings: Settings) -> tuple[Facts, DomainLook]:
         network = read_network(host, settings, mail.mta)
         own_name = names.read(host)
         seen = group.create_task(_as_seen(mail, network, listening))
-        look = group.create_task(_domain_look(host, settings, mail, seen))
+        look = group.create_task(_domain_look(host, settings, mail, seen, progress))
         records = group.create_task(_domain_records(host, mail.domains, settings, look))
         helo_spf = group.create_task(_helo_spf(host, seen))
         listed = group.create_task(
@@ -125,12 +126,16 @@ async def _as_seen(
 
 
 async def _domain_look(
-    host: Host, settings: Settings, mail: Servers, seeing: asyncio.Task[MailHost]
+    host: Host,
+    settings: Settings,
+    mail: Servers,
+    seeing: asyncio.Task[MailHost],
+    progress: Progress,
 ) -> DomainLook:
     served = mail.domains.value if isinstance(mail.domains, Known) else None
     wanted = (*(served.names if served else ()), *settings.domains)
     told = mail.exim.told if mail.exim else None
-    return await DomainLook.at(host, tuple(dict.fromkeys(wanted)), told, await seeing)
+    return await DomainLook.at(host, tuple(dict.fromkeys(wanted)), told, await seeing, progress)
 
 
 async def _domain_records(

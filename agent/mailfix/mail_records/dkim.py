@@ -72,13 +72,16 @@ class Signature:
 class Signing:
     """How the MTA signs mail of a domain.
 
-    ``trouble`` says why the MTA cannot make out how to sign, "" where it can. With ``strict``, mail
-    that cannot be signed is not sent; otherwise it leaves without any signature.
+    ``trouble`` says why the MTA cannot sign, "" where it can: where one of the signatures cannot
+    be made, none is. With ``strict``, mail that cannot be signed is not sent; otherwise it leaves
+    unsigned. Where the MTA is set to sign, but has no key for the domain, there are no signatures,
+    and ``setting`` is what it looks for the key by.
     """
 
     signatures: tuple[Signature, ...]
     trouble: str = ""
     strict: bool = False
+    setting: str = ""
 
 
 class KeyFault(StrEnum):

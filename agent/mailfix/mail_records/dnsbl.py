@@ -11,7 +11,7 @@ from mailfix.record_set import Lookup
 
 MAX_SHOWN = 200
 _ANSWERS = ipaddress.ip_network("127.0.0.0/8")
-_REFUSALS = ipaddress.ip_network("127.255.255.0/24")
+_REFUSALS = (ipaddress.ip_network("127.255.255.0/24"), ipaddress.ip_network("127.0.0.1/32"))
 _LISTED_ENTRY = "127.0.0.2"
 _FREE_ENTRY = {4: "127.0.0.1", 6: "::ffff:7f00:1"}
 _OWN_RESOLVER = "let this host ask by a resolver of its own, such as unbound"
@@ -123,7 +123,7 @@ def _kind(code: str) -> _Answer:
         parsed = ipaddress.ip_address(code)
     except ValueError:
         return _Answer.STRANGE
-    if parsed in _REFUSALS:
+    if any(parsed in network for network in _REFUSALS):
         return _Answer.REFUSED
     return _Answer.LISTED if parsed in _ANSWERS else _Answer.STRANGE
 

@@ -19,7 +19,8 @@ class DomainRecords:
 
     ``in_dns`` is False where its name does not exist. ``signing`` is None where its mail is not
     signed, ``dkim_key`` likewise. ``confirmed`` are the zone's own name servers that were asked for
-    what looks wrong.
+    what looks wrong. ``longest_ttl`` is that of the domain's own records, in seconds: for so long
+    others may see what is published now.
     """
 
     name: str
@@ -34,3 +35,4 @@ class DomainRecords:
     dnssec: Fact[Dnssec] = field(default_factory=unread)
     zone: Fact[Zone] = field(default_factory=unread)
     confirmed: Fact[tuple[str, ...]] = field(default_factory=unread)
+    longest_ttl: int = 0

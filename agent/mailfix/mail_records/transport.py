@@ -28,13 +28,20 @@ class Fetched:
 
 
 class Presented(Protocol):
-    """Whoever can be asked what is shown over TLS; every question is put once."""
+    """Whoever can be asked what is shown over TLS, and what DNSSEC vouches for.
+
+    Every question is put once. DNSSEC is the resolver's to check, whoever else is asked for
+    records: a zone's own servers do not vouch for their answers.
+    """
 
     async def policy(self, domain: str) -> Fact[Fetched]:
         """Fetch the MTA-STS policy of a domain (RFC 8461 section 3.3)."""
 
     async def certificates(self, target: Target) -> Fact[tuple[bytes, ...]]:
         """Return the chain, in DER, that this host shows on tcp/25 for a mail server's name."""
+
+    async def vouched_for(self, domain: str, name: str) -> Fact[bool]:
+        """Tell whether DNSSEC vouches for TLSA records; see :func:`vouched_for`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,27 +184,29 @@ async def _dane(
     ours = [each for each in mx.value.usable if each.lead(receivers) in (Lead.HERE, Lead.BOTH)]
     found: list[Fact[Dane]] = []
     for target in ours[:MAX_OWN_NAMES]:
-        answer = await lookup.lookup(f"_25._tcp.{target.name}", "TLSA")
+        answer = await lookup.lookup(_tlsa_name(target), "TLSA")
         if isinstance(answer, Unknown):
             found.append(answer)
         elif answer.value.records:
-            found.append(Known(await _associated(lookup, domain, target, answer.value, presented)))
+            found.append(Known(await _associated(domain, target, answer.value, presented)))
     return tuple(found)
 
 
-async def _associated(
-    lookup: Lookup, domain: str, target: Target, found: RecordSet, presented: Presented
-) -> Dane:
-    records = found.records[:MAX_RECORDS]
+def _tlsa_name(target: Target) -> str:
+    return f"_25._tcp.{target.name}"
+
+
+async def _associated(domain: str, target: Target, found: RecordSet, presented: Presented) -> Dane:
+    name, records = _tlsa_name(target), found.records[:MAX_RECORDS]
     shown = await presented.certificates(target)
     matches = shown if isinstance(shown, Unknown) else _matches(records, shown.value)
     cure = None
     if matches == Known(False) and isinstance(shown, Known):
-        cure = _republished(found.owner or f"_25._tcp.{target.name}", records, shown.value[0])
+        cure = _republished(found.owner or name, records, shown.value[0])
     return Dane(
         target.name,
         tuple(_clipped(record) for record in records),
-        await _secure(lookup, domain, found),
+        await presented.vouched_for(domain, name),
         matches,
         cure,
     )
@@ -212,6 +221,8 @@ def _republished(name: str, records: tuple[str, ...], leaf: bytes) -> ProposedSe
 
 def _matches(records: tuple[str, ...], chain: tuple[bytes, ...]) -> Fact[bool]:
     """Senders are content with one usable record that fits, or with no usable record at all."""
+    if not chain:
+        return Unknown("the mail server shows no certificate")
     try:
         usable = [each for each in map(tlsa.parse_record, records) if each.usable]
         ends = [each for each in usable if each.usage == tlsa.END_ENTITY]
@@ -220,21 +231,26 @@ def _matches(records: tuple[str, ...], chain: tuple[bytes, ...]) -> Fact[bool]:
             return Known(True)
         if any(each.matches(certificate) for each in anchors for certificate in chain[1:]):
             return Known(True)
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         return Unknown(f"the TLSA records cannot be compared: {error}")
     if anchors and len(chain) == 1:
         return Unknown("only the server's own certificate can be seen, not what it is signed by")
     return Known(False)
 
 
-async def _secure(lookup: Lookup, domain: str, found: RecordSet) -> Fact[bool]:
-    """A resolver that does not even vouch for the root does not check signatures at all."""
-    mx = await lookup.lookup(domain, "MX")
-    if isinstance(mx, Unknown):
-        return mx
-    if found.secure and mx.value.secure:
+async def vouched_for(resolver: Lookup, domain: str, name: str) -> Fact[bool]:
+    """Tell whether DNSSEC vouches for the MX set of ``domain`` and the TLSA records at ``name``.
+
+    Unknown where the resolver does not even vouch for the root: it checks no signatures at all.
+    """
+    answers = [await resolver.lookup(domain, "MX"), await resolver.lookup(name, "TLSA")]
+    vouched = [answer if isinstance(answer, Unknown) else answer.value.secure for answer in answers]
+    for doubt in vouched:
+        if isinstance(doubt, Unknown):
+            return doubt
+    if all(vouched):
         return Known(True)
-    root = await lookup.lookup(ROOT, "SOA")
+    root = await resolver.lookup(ROOT, "SOA")
     if isinstance(root, Unknown):
         return root
     if not root.value.secure:

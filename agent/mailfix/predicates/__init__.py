@@ -89,6 +89,7 @@ PREDICATES: dict[str, Predicate] = {
         services.enabled,
         services.installed,
         services.running,
+        spf.spf_admits_helo,
         spf.spf_admits_host,
         spf.spf_closed,
         spf.spf_evaluable,

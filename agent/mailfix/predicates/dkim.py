@@ -32,6 +32,10 @@ PANEL_ADVICE = {
     "DirectAdmin": "Make the key for {domain}: "
     "/usr/local/directadmin/scripts/dkim_create.sh {domain}",
 }
+KEYLESS_ADVICE = (
+    "Exim is set to sign, but finds no key for {domain}. Make one (openssl genrsa 2048), which "
+    "exim's user may read, where the setting looks for it: dkim_private_key = {setting}"
+)
 _UNREADABLE = frozenset({KeyFault.SEVERAL, KeyFault.REVOKED, KeyFault.INVALID})
 _UNUSABLE = _UNREADABLE | {KeyFault.UNSUITABLE}
 _UNCOMPARED = _UNREADABLE | {KeyFault.MISSING}
@@ -47,28 +51,25 @@ def dkim_signed(
     if not in_dns or mta is None or not mta.sends_directly:
         return
     subject = {"domain": domain}
-    if signing is None:
-        advice = PANEL_ADVICE.get(domains.panel) if domains else None
-        yield failed(subject, {"domain": domain}, advice=advice)
-    elif signing.signatures:
+    if signing is None or (not signing.signatures and not signing.trouble):
+        keyless = KEYLESS_ADVICE if signing else None
+        advice = PANEL_ADVICE.get(domains.panel, keyless) if domains else keyless
+        words = {"domain": domain, "setting": signing.setting if signing else ""}
+        yield failed(subject, words, advice=advice)
+    elif signing.signatures and not signing.trouble:
         names = ", ".join(f"d={each.domain} s={each.selector}" for each in signing.signatures)
         yield passed(subject, {"domain": domain, "signatures": names})
 
 
 def dkim_signing_works(in_dns: bool, signing: Signing | None, domain: str) -> Iterator[Answer]:
     """What the MTA is set to sign with, it can sign with."""
-    if not in_dns or signing is None:
+    if not in_dns or signing is None or not (signing.signatures or signing.trouble):
         return
-    subject = {"domain": domain}
-    troubles = [
-        f"{each.file or 'the key in the configuration'} cannot be used: {each.trouble}"
-        for each in signing.signatures
-        if each.trouble
-    ]
-    why = "; ".join(filter(None, (signing.trouble, *troubles)))
     effect = "is not sent (dkim_strict)" if signing.strict else "leaves unsigned"
-    words = {"domain": domain, "why": why, "effect": effect}
-    yield failed(subject, words) if why else passed(subject, words)
+    words = {"domain": domain, "why": signing.trouble, "effect": effect}
+    yield (
+        failed({"domain": domain}, words) if signing.trouble else passed({"domain": domain}, words)
+    )
 
 
 def dkim_key_published(

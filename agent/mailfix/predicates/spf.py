@@ -25,6 +25,7 @@ REDUCE = (
     "newsletters and other services a subdomain of their own; write ip4: and ip6: in place of a, "
     "mx and includes whose addresses do not change. {costs}."
 )
+HELO_BY_HAND = "Correct the SPF record of {helo}: {reason}."
 BOUNCES_ALIKE = ("fail", "softfail", "permerror")
 
 
@@ -135,8 +136,11 @@ def spf_admits_helo(
     subject = {"helo": helo, "family": family.value}
     version = ipaddress.ip_address(helo_spf.address).version
     words = _told(helo_spf) | {"helo": helo, "term": f"ip{version}:{helo_spf.address}"}
-    answer = failed if helo_spf.result in BOUNCES_ALIKE else passed
-    yield answer(subject, words)
+    if helo_spf.result in BOUNCES_ALIKE:
+        is_error = helo_spf.result is Result.PERMERROR
+        yield failed(subject, words, advice=HELO_BY_HAND if is_error else None)
+    else:
+        yield passed(subject, words)
 
 
 def _is_told_of_all(spf: SpfPolicy, verdict: SpfVerdict) -> bool:

@@ -31,10 +31,8 @@ def sts_followed(in_dns: bool, transport: TransportPolicy, domain: str) -> Itera
 def _policy(sts: MtaSts) -> str:
     if sts.proposal:
         return sts.proposal.told()
-    return (
-        "version: STSv1\n\nmode: testing\n\nmx: the name of each mail server, one line each\n\n"
-        f"max_age: {MAX_AGE_S}"
-    )
+    lines = ("version: STSv1", "mode: testing", "mx: NAME (a line for each mail server)")
+    return "\n".join(f"  {line}" for line in (*lines, f"max_age: {MAX_AGE_S}"))
 
 
 def sts_covers_mx(in_dns: bool, transport: TransportPolicy, domain: str) -> Iterator[Answer]:

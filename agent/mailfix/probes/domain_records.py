@@ -18,14 +18,16 @@ from mailfix.mail_records.public_suffix import PublicSuffixes
 from mailfix.mail_records.transport import Presented, TransportPolicy
 from mailfix.mail_records.zone import Dnssec, NameServer, Zone
 from mailfix.model import Fact, Known, PerFamily, Unknown, unread
-from mailfix.record_set import Lookup
+from mailfix.progress import Progress
+from mailfix.record_set import Lookup, RecordSet
 
 T = TypeVar("T")
 
 AT_ONCE = 120
 PER_DOMAIN_S = 0.006
 OUT_OF_TIME = Unknown("not found out in the time that an audit may take")
-ALL_FACTS = frozenset(each.name for each in fields(DomainRecords)) - {"name"}
+NOT_FACTS = {"name", "confirmed", "longest_ttl", "zone"}
+ALL_FACTS = frozenset(each.name for each in fields(DomainRecords)) - NOT_FACTS
 
 PER_FAMILY = frozenset({"spf_verdict"})
 
@@ -37,13 +39,14 @@ class HeldAgainst:
     """What the records of every domain are held against.
 
     ``presented`` is asked what is shown over TLS. ``signing`` says by domain how the MTA signs;
-    one that it lacks was not looked at.
+    one that it lacks was not looked at. ``progress`` counts.
     """
 
     host: MailHost
     presented: Presented
     suffixes: Fact[PublicSuffixes] = field(default_factory=unread)
     signing: Mapping[str, Fact[Signing | None]] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
 
     def signing_of(self, domain: str) -> Fact[Signing | None]:
         return self.signing.get(domain, unread())
@@ -105,15 +108,33 @@ def _serving(zone: Zone) -> tuple[NameServer, ...]:
     return tuple(each for each in zone.servers if not each.trouble)
 
 
+class NotingTtl:
+    """Passes questions on, and keeps the longest TTL of what the domain itself holds."""
+
+    def __init__(self, lookup: Lookup, domain: str) -> None:
+        self._lookup = lookup
+        self._domain = domain
+        self.longest = 0
+
+    async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        """Return the record set; see :class:`mailfix.record_set.Lookup`."""
+        answer = await self._lookup.lookup(name, rdtype)
+        if isinstance(answer, Known) and name.endswith(self._domain):
+            self.longest = max(self.longest, answer.value.ttl)
+        return answer
+
+
 async def _look(
     lookup: Lookup, name: str, held: HeldAgainst, wanted: frozenset[str]
 ) -> DomainRecords:
     """One domain: everything that is wanted, at the same time."""
-    examined = _examinations(lookup, name, held)
+    noting = NotingTtl(lookup, name)
+    examined = _examinations(noting, name, held)
     chosen = sorted(wanted & set(examined))
     facts = await asyncio.gather(*(_safely(each, examined[each]) for each in chosen))
     found: dict[str, Any] = dict(zip(chosen, facts, strict=True))
-    return DomainRecords(name, **found)
+    held.progress.looked_at += 1
+    return DomainRecords(name, **found, longest_ttl=noting.longest)
 
 
 def _examinations(

@@ -26,6 +26,7 @@ FEW = 12
 SAMPLE = 3
 MAX_KINDS = 8
 MAX_SIGNATURES = 8
+MAX_SETTING = 200
 UNSIGNED = frozenset({"", "0", "false"})
 _TRUE = frozenset({"1", "true"})
 _CONDITIONS = ("condition", "senders", "require_files", "local_parts")
@@ -93,7 +94,7 @@ class Plan:
 
 
 async def read(host: Host, told: Told, domains: Sequence[str]) -> dict[str, Fact[Signing | None]]:
-    """Return for each domain how its mail is signed, None where it is not."""
+    """Return for each domain how its mail is signed, None where exim is not set to sign."""
     found = recipe(told)
     if isinstance(found, Unknown):
         return dict.fromkeys(domains, found)
@@ -103,7 +104,7 @@ async def read(host: Host, told: Told, domains: Sequence[str]) -> dict[str, Fact
         return dict.fromkeys(domains, Unknown("only root may ask exim how it signs"))
     plans = await _plans(host, told.program, found.value, domains)
     keys = await _read_keys(host, told, found.value, plans.values())
-    return {domain: _signing(plans[domain], keys, found.value.strict) for domain in domains}
+    return {domain: _signing(plans[domain], keys, found.value) for domain in domains}
 
 
 def recipe(told: Told) -> Fact[Recipe | None]:
@@ -391,13 +392,19 @@ async def _read_keys(host: Host, told: Told, found: Recipe, plans: Iterable[Fact
     return _Keys(files, user, readable)
 
 
-def _signing(plan: Fact[Plan], keys: _Keys, strict: bool) -> Fact[Signing | None]:
+def _signing(plan: Fact[Plan], keys: _Keys, found: Recipe) -> Fact[Signing | None]:
     if isinstance(plan, Unknown):
         return plan
-    if not plan.value.planned and not plan.value.failure:
-        return Known(None)
     signatures = tuple(_signature(each, keys) for each in plan.value.planned)
-    return Known(Signing(signatures, plan.value.failure, strict))
+    trouble = plan.value.failure or next(filter(None, map(_told, signatures)), "")
+    setting = "" if signatures or trouble else found.key[:MAX_SETTING]
+    return Known(Signing(signatures, trouble, found.strict, setting))
+
+
+def _told(signature: Signature) -> str:
+    """Exim signs with all keys or not at all (its source, dkim.c, dkim_exim_sign)."""
+    where = signature.file or "the key in the configuration"
+    return f"{where} cannot be used: {signature.trouble}" if signature.trouble else ""
 
 
 def _signature(planned: Planned, keys: _Keys) -> Signature:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from mailfix.host import Host, https, starttls
+from mailfix.host.dns.shared import Shared
 from mailfix.mail_records.mx import Target
-from mailfix.mail_records.transport import Fetched
+from mailfix.mail_records.transport import Fetched, vouched_for
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import RecordSet
 
@@ -26,11 +27,14 @@ class ShownOverTls:
         self._host = host
         self._own_name = own_name
         self._places = asyncio.Semaphore(MAX_AT_ONCE)
-        self._chains: dict[str, asyncio.Task[Fact[tuple[bytes, ...]]]] = {}
+        self._policies: Shared[str, Fact[Fetched]] = Shared()
+        self._chains: Shared[str, Fact[tuple[bytes, ...]]] = Shared()
 
     async def policy(self, domain: str) -> Fact[Fetched]:
         """Fetch the MTA-STS policy of a domain (RFC 8461 section 3.3)."""
-        name = f"mta-sts.{domain}"
+        return await self._policies.get(domain, lambda: self._fetch(f"mta-sts.{domain}"))
+
+    async def _fetch(self, name: str) -> Fact[Fetched]:
         addresses = _first(
             await self._host.dns.lookup(name, "A"), await self._host.dns.lookup(name, "AAAA")
         )
@@ -49,9 +53,11 @@ class ShownOverTls:
 
     async def certificates(self, target: Target) -> Fact[tuple[bytes, ...]]:
         """Return the chain, in DER, that this host shows on tcp/25 for a mail server's name."""
-        if target.name not in self._chains:
-            self._chains[target.name] = asyncio.create_task(self._call(target))
-        return await asyncio.shield(self._chains[target.name])
+        return await self._chains.get(target.name, lambda: self._call(target))
+
+    async def vouched_for(self, domain: str, name: str) -> Fact[bool]:
+        """Ask the resolver of this host; see :func:`mail_records.transport.vouched_for`."""
+        return await vouched_for(self._host.dns, domain, name)
 
     async def _call(self, target: Target) -> Fact[tuple[bytes, ...]]:
         answer: Fact[tuple[bytes, ...]] = Unknown("no server was asked")

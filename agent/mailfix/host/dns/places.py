@@ -12,8 +12,10 @@ LEAST = 8
 _START = 64
 _STEP = 8
 _COUNTED = 64
-_TOO_MUCH_LOSS = 0.3
-_LITTLE_LOSS = 0.25
+_MANY_TRIES = 4
+"""An answer that needs so many was lost on its way again and again, not only slow in coming."""
+_MUCH_LOSS = 0.2
+_LITTLE_LOSS = 0.1
 
 
 class Places:
@@ -24,7 +26,7 @@ class Places:
         self._taken = 0
         self._queue: deque[asyncio.Future[None]] = deque()
         self._answered = 0
-        self._sent_again = 0
+        self._lost = 0
 
     async def __aenter__(self) -> None:
         if self._taken < self.limit and not self._queue:
@@ -50,15 +52,15 @@ class Places:
     def learn(self, tries: int) -> None:
         """Count a question that was answered after so many tries."""
         self._answered += 1
-        self._sent_again += tries > 1
+        self._lost += tries >= _MANY_TRIES
         if self._answered < _COUNTED:
             return
-        loss = self._sent_again / self._answered
-        if loss > _TOO_MUCH_LOSS:
+        loss = self._lost / self._answered
+        if loss > _MUCH_LOSS:
             self.limit = max(LEAST, self.limit // 2)
         elif loss < _LITTLE_LOSS:
             self.limit = min(MOST, self.limit + _STEP)
-        self._answered = self._sent_again = 0
+        self._answered = self._lost = 0
 
     def _let_in(self) -> None:
         while self._queue and self._taken < self.limit:
