@@ -403,10 +403,17 @@ def test_no_socket_is_left_open() -> None:
 def test_many_lost_questions_make_the_client_slower_and_good_times_faster() -> None:
     places = Places()
     for _ in range(64 * 4):
-        places.learn(tries=2)
+        places.learn(tries=5)
     assert places.limit == LEAST
     for _ in range(64 * 20):
         places.learn(tries=1)
+    assert places.limit == MOST
+
+
+def test_answers_that_are_only_slow_make_nothing_slower() -> None:
+    places = Places()
+    for _ in range(64 * 20):
+        places.learn(tries=2)
     assert places.limit == MOST
 
 

@@ -56,6 +56,7 @@ def test_spamhaus_codes_are_told_in_words() -> None:
         ("127.255.255.254", "resolver of its own"),
         ("127.255.255.255", "too often"),
         ("127.255.255.250", "refuses"),
+        ("127.0.0.1", "refuses"),
     ],
 )
 def test_a_refusal_is_no_listing(code: str, words: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from mailfix.mail_records.mail_host import MailHost
-from mailfix.mail_records.mx import Fault, Lead, MailExchange, examine, is_public, parse_record
+from mailfix.mail_records.mx import Fault, Lead, MailExchange, examine, parse_record
+from mailfix.mail_records.public_address import is_public
 from mailfix.model import Fact, Family, Known, Unknown
 from tests.unit.records import Zone
 

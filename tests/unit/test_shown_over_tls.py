@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import cast
 
 from mailfix.host import Host
+from mailfix.host.dns import SystemDns
 from mailfix.mail_records.transport import Fetched
 from mailfix.model import Fact, Known, Unknown
 from mailfix.probes.transport import ShownOverTls
@@ -16,7 +18,7 @@ NAME = "mta-sts.example.com"
 
 def policy(zone: Zone) -> Fact[Fetched]:
     async def ask() -> Fact[Fetched]:
-        shown = ShownOverTls(replace(Host.within(5), dns=zone))
+        shown = ShownOverTls(replace(Host.within(5), dns=cast(SystemDns, zone)))
         both = await asyncio.gather(shown.policy("example.com"), shown.policy("example.com"))
         assert both[0] is both[1]
         return both[0]

@@ -10,16 +10,13 @@ from typing import TypeAlias
 
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.proposal import ProposedSet
+from mailfix.mail_records.public_address import is_public
 from mailfix.model import Fact, Family, Known, PerFamily, Unknown, unread
 from mailfix.record_set import Lookup, RecordSet
 
 MAX_TARGETS = 20
 FIRST_PREFERENCE = 10
 ROOT = "."
-_DOCUMENTATION = tuple(
-    ipaddress.ip_network(each)
-    for each in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
-)
 _RDTYPES = {Family.IPV4: "A", Family.IPV6: "AAAA"}
 _NO_ADDRESSES: PerFamily[tuple[str, ...]] = PerFamily(Known(()), Known(()))
 
@@ -173,12 +170,6 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def is_public(address: str) -> bool:
-    """Tell whether the Internet could reach an address (RFC 6890); documentation ranges count."""
-    parsed = ipaddress.ip_address(address)
-    return parsed.is_global or any(parsed in network for network in _DOCUMENTATION)
 
 
 def parse_record(record: str) -> Preferred:

@@ -9,19 +9,10 @@ from dataclasses import replace
 from mailfix.facts import HostAddress, Mta, Outgoing, PtrName, ReverseDns
 from mailfix.host import Host
 from mailfix.host.dns import reverse_name
+from mailfix.mail_records.public_address import is_public
 from mailfix.model import Fact, Family, Known, Unknown
 
 MAX_PTR_NAMES = 10
-_DOCUMENTATION = tuple(
-    ipaddress.ip_network(network)
-    for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
-)
-
-
-def is_public(address: str) -> bool:
-    """Tell whether the Internet could reach an address (RFC 6890); documentation ranges count."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    return parsed.is_global or any(parsed in network for network in _DOCUMENTATION)
 
 
 def outgoing(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from mailfix.facts import HostAddress, Listener, Mta, Outgoing, Reach
 from mailfix.mail_records.mail_host import MailHost
+from mailfix.mail_records.public_address import is_public
 from mailfix.model import Fact, Family, Known, PerFamily, Unknown
-from mailfix.probes.addresses import is_public
 
 
 def as_seen(

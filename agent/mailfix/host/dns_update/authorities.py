@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailfix.host.dns_update.exchange import (
-    Primary,
-    addresses_at_primary,
-    addresses_of,
-    name_servers,
-)
+from mailfix.host.dns_update.exchange import Primary, addresses_of
 from mailfix.host.dns_update.records import Answer, of_answer
 from mailfix.host.dns_update.trouble import Refused, told_error, told_rcode
+from mailfix.host.dns_update.zone import addresses_at_primary, name_servers
 
 PORT = 53
 PATIENCE_S = 3.0

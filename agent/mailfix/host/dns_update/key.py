@@ -39,11 +39,6 @@ class TsigKey:
     secret: str = field(repr=False)
 
 
-def check_key(path: str) -> None:
-    """Raise Refused, with what mends it, where the file is no key that :func:`read_key` takes."""
-    read_key(path)
-
-
 def read_key(path: str) -> TsigKey:
     """The key in a file that belongs to root and that nobody else can read.
 
