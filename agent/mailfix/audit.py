@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from mailfix.facts import Facts, Role
+from mailfix.grounds import with_authority
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.model import (
     Fact,
@@ -20,16 +20,12 @@ from mailfix.model import (
     Status,
     Subject,
     Unknown,
-    unread,
 )
 from mailfix.predicates.answer import Answer
-from mailfix.rulebook import Each, Rule, Scope
+from mailfix.rulebook import Rule, Scope
 
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
 SEVERITY_ORDER = tuple(Severity)
-LONG_TTL_S = 4 * 3600
-DNS_FACTS = frozenset({"in_dns", "mx", "spf", "spf_verdict", "dkim_key", "dmarc", "transport"})
-"""What a resolver tells of a domain, and its zone's own servers may tell otherwise."""
 
 
 def audit(
@@ -57,7 +53,7 @@ def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:
     else:
         for domain in facts.domain_records.value:
             for answer in _of_each_family(rule, {rule.each.value: domain.name}, domain, facts):
-                yield _with_authority(answer, domain)
+                yield with_authority(rule, answer, domain)
 
 
 def _of_each_family(
@@ -73,38 +69,6 @@ def _of_each_family(
             continue
         values = {name: fact.value for name, fact in needed.items() if isinstance(fact, Known)}
         yield from rule.check(**values, **rule.params, **asked_of)
-
-
-def _with_authority(answer: Answer, domain: DomainRecords) -> Answer:
-    """Tell of a failure whether the zone's own name servers say so, too."""
-    if answer.status is not Status.FAIL or domain.confirmed == unread():
-        return answer
-    match domain.confirmed:
-        case Known(servers):
-            line = f"as the zone's own name servers say: {', '.join(servers)}"
-        case Unknown(reason):
-            line = f"as the resolver says; the zone's own name servers cannot be asked: {reason}"
-    return replace(answer, evidence=(*answer.evidence, line, *_slowness(domain)))
-
-
-def _slowness(domain: DomainRecords) -> Iterator[str]:
-    if domain.longest_ttl > LONG_TTL_S:
-        hours = domain.longest_ttl / 3600
-        yield (
-            f"records of {domain.name} stay in caches for up to {hours:.0f} hours "
-            f"(TTL {domain.longest_ttl}): a repair shows to all receivers only then"
-        )
-
-
-def doubted(findings: Iterable[Finding], rules: Iterable[Rule]) -> dict[str, frozenset[str]]:
-    """Return, by domain, the facts of it on which a failure stands."""
-    needs = {rule.id: DNS_FACTS & set(rule.needs) for rule in rules if rule.each is Each.DOMAIN}
-    found: dict[str, frozenset[str]] = {}
-    for finding in findings:
-        if finding.status is Status.FAIL and needs.get(finding.rule):
-            domain = str(finding.subject[Each.DOMAIN])
-            found[domain] = found.get(domain, frozenset()) | needs[finding.rule]
-    return found
 
 
 def _subject(asked_of: Mapping[str, Any]) -> Subject:

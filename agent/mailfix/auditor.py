@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailfix import __version__, rulebook
-from mailfix.audit import audit, doubted
+from mailfix.audit import audit
 from mailfix.collect import collect
 from mailfix.facts import Facts
+from mailfix.grounds import doubted
 from mailfix.host import Host
 from mailfix.host.files import read_text
 from mailfix.model import Finding, Known, Refusal, Unknown
@@ -70,12 +71,12 @@ async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, tuple[
     async with _telling(progress):
         facts, look = await collect(host, chosen, progress)
         findings = audit(facts, book, chosen.ignore)
-        doubts = doubted(findings, book)
-        if not doubts or isinstance(facts.domain_records, Unknown):
-            return facts, findings
-        records = await look.again(facts.domain_records.value, doubts)
-        facts = replace(facts, domain_records=Known(records))
-        return facts, audit(facts, book, chosen.ignore)
+        confirmed: dict[str, frozenset[str]] = {}
+        while doubts := doubted(findings, book, confirmed):
+            facts = replace(facts, domain_records=await look.again(facts.domain_records, doubts))
+            findings = audit(facts, book, chosen.ignore)
+            confirmed |= {each: confirmed.get(each, frozenset()) | doubts[each] for each in doubts}
+        return facts, findings
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .dns_faults import DMARC, FAULTS, HEALTHY
+from .dns_faults import DMARC, FAULTS, HEALTHY, KEY
 from .lab import Lab, running_lab
 from .mailhost import Audit
 from .names import DOMAIN, HOST_IPV4, SECOND_DNS, SECOND_DNS_IPV4, Names, text
@@ -135,7 +135,9 @@ def test_a_stale_cache_makes_no_false_alarm(lab: Lab) -> None:
     now = lab.internet.names.with_set(DOMAIN, "NS", SECOND_DNS)
     with lab.internet.second_name_server(now):
         stale = now.with_set(DMARC, "TXT").with_set(DOMAIN, "TXT", text("v=spf1 -all"))
-        lab.internet.publish(stale)
+        lab.internet.publish(
+            stale.with_set(KEY, "TXT").with_set(DOMAIN, "MX", "10 old.example.net")
+        )
         held_against(fails(), lab.host.audit())
 
 

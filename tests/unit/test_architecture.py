@@ -26,7 +26,17 @@ WORLD = {
     *("pathlib", "tempfile", "shutil", "glob", "fcntl", "select", "selectors", "resource"),
     *("os", "sys", "asyncio", "threading", "time", "random", "pwd", "grp", "urllib", "http", "io"),
 }
-PURE = ("model", "record_set", "mail_records", "facts", "audit", "plan", "predicates", "firewall")
+PURE = (
+    "model",
+    "record_set",
+    "mail_records",
+    "facts",
+    "grounds",
+    "audit",
+    "plan",
+    "predicates",
+    "firewall",
+)
 MAY_USE = {
     "model": set(),
     "progress": set(),
@@ -38,7 +48,8 @@ MAY_USE = {
     "firewall": {"model"},
     "predicates": {"model", "facts", "mail_records"},
     "rulebook": {"model", "facts", "mail_records", "predicates", "yaml_text"},
-    "audit": {"model", "facts", "mail_records", "predicates", "rulebook"},
+    "grounds": {"model", "mail_records", "predicates", "rulebook"},
+    "audit": {"model", "facts", "grounds", "mail_records", "predicates", "rulebook"},
     "host": {"model", "facts", "record_set", "mail_records"},
     "probes": {
         *("model", "facts", "progress", "record_set", "mail_records", "host", "firewall"),

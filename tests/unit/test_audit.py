@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mailfix import rulebook
-from mailfix.audit import audit, doubted
+from mailfix.audit import audit
 from mailfix.facts import Facts, MailServer, ReverseDns, Role
+from mailfix.grounds import doubted
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.mail_records.zone import Disagreement, NameServer, Zone
 from mailfix.model import Fact, Finding, Known, PerFamily, Refusal, Status, Unknown
@@ -162,6 +163,13 @@ AGREE = rule(
     each="domain",
     messages={"fail": "{zone} differs on {sets}", "pass": "{zone} agrees"},
 )
+GONE = rule(
+    "domain-not-in-dns",
+    needs=["in_dns"],
+    check="domain_exists",
+    each="domain",
+    messages={"fail": "{domain} is not in DNS", "pass": "{domain} is in DNS"},
+)
 NS1 = NameServer("ns1.example.com", "192.0.2.1", serial=2)
 NS2 = NameServer("ns2.example.com", "192.0.2.2", serial=1)
 DIFFER = Zone("b.example", (NS1, NS2), (Disagreement("b.example", "MX", ("ns1: a", "ns2: b")),))
@@ -202,32 +210,27 @@ def test_where_the_domains_are_not_known_neither_are_their_records() -> None:
     ids=["by the zone's servers", "by the resolver alone"],
 )
 def test_a_failure_says_who_confirms_it(confirmed: Fact[tuple[str, ...]], line: str) -> None:
-    records = DomainRecords("b.example", zone=Known(DIFFER), confirmed=confirmed)
-    (finding,) = audit(of_domains(records), [AGREE])
+    records = DomainRecords("b.example", in_dns=Known(False), confirmed=confirmed)
+    (finding,) = audit(of_domains(records), [GONE])
     assert line in finding.evidence[-1]
 
 
 def test_the_facts_on_which_a_failure_stands_are_doubted_and_no_others() -> None:
-    gone = rule(
-        "domain-not-in-dns",
-        needs=["in_dns"],
-        check="domain_exists",
-        each="domain",
-        messages={"fail": "{domain} is not in DNS", "pass": "{domain} is in DNS"},
-    )
     facts = of_domains(
         DomainRecords("a.example", in_dns=Known(False), zone=Known(DIFFER)),
         DomainRecords("b.example", in_dns=Known(True), zone=Known(DIFFER)),
         DomainRecords("c.example", in_dns=Unknown("kept silent"), zone=Unknown("kept silent")),
     )
-    rules = [gone, AGREE]
-    assert doubted(audit(facts, rules), rules) == {"a.example": {"in_dns"}}
+    rules = [GONE, AGREE]
+    assert doubted(audit(facts, rules), rules, {}) == {"a.example": {"in_dns"}}
+    assert doubted(audit(facts, rules), rules, {"a.example": frozenset({"in_dns"})}) == {}
 
 
 def test_a_failure_tells_how_long_caches_keep_what_is_wrong() -> None:
     known = Known(("ns1.example.com (192.0.2.1)",))
-    slow = DomainRecords("b.example", zone=Known(DIFFER), confirmed=known, longest_ttl=86400)
-    (finding,) = audit(of_domains(slow), [AGREE])
+    gone = Known(False)
+    slow = DomainRecords("b.example", in_dns=gone, confirmed=known, longest_ttl=86400)
+    (finding,) = audit(of_domains(slow), [GONE])
     assert "stay in caches for up to 24 hours (TTL 86400)" in finding.evidence[-1]
-    (finding,) = audit(of_domains(dataclasses.replace(slow, longest_ttl=3600)), [AGREE])
+    (finding,) = audit(of_domains(dataclasses.replace(slow, longest_ttl=3600)), [GONE])
     assert "caches" not in finding.evidence[-1]

@@ -65,17 +65,19 @@ class DomainLook:
         return tuple(replace(each, zone=zone) for each, zone in zip(records, zones, strict=True))
 
     async def again(
-        self, records: tuple[DomainRecords, ...], doubted: Mapping[str, frozenset[str]]
-    ) -> tuple[DomainRecords, ...]:
+        self, records: Fact[tuple[DomainRecords, ...]], doubted: Mapping[str, frozenset[str]]
+    ) -> Fact[tuple[DomainRecords, ...]]:
         """Return the same, the doubted facts of each domain as its zone's own servers tell them."""
-        names = tuple(each.name for each in records if each.name in doubted)
+        if isinstance(records, Unknown):
+            return records
+        names = tuple(each.name for each in records.value if each.name in doubted)
         deadline = self._deadline(names)
         self.held.progress.domains += len(names)
         told = await domain_records.read(
             self.authority, names, self.held, deadline, doubted.__getitem__
         )
         asked = {each.name: each for each in told}
-        return tuple(self._corrected(each, asked, doubted) for each in records)
+        return Known(tuple(self._corrected(each, asked, doubted) for each in records.value))
 
     def _deadline(self, domains: tuple[str, ...]) -> Deadline:
         """The audit's own, or later where there are many domains."""

@@ -21,6 +21,7 @@ from mailfix.model import Fact, Known, Unknown
 from mailfix.probes import exim_expansion
 from mailfix.probes.exim import Told, split_list
 from mailfix.probes.exim_expansion import Expanded
+from mailfix.probes.signing_recipe import Recipe, recipe
 
 FEW = 12
 SAMPLE = 3
@@ -28,47 +29,6 @@ MAX_KINDS = 8
 MAX_SIGNATURES = 8
 MAX_SETTING = 200
 UNSIGNED = frozenset({"", "0", "false"})
-_TRUE = frozenset({"1", "true"})
-_CONDITIONS = ("condition", "senders", "require_files", "local_parts")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """The options of a transport by which it signs, unexpanded, and as whom it reads the keys."""
-
-    domain: str
-    selector: str
-    key: str
-    identity: str = ""
-    strict: bool = False
-    user: str = ""
-    group: str = ""
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The expressions by the end of their option's name."""
-        return {
-            "domain": self.domain,
-            "selector": without_signature(self.selector),
-            "private_key": without_signature(self.key),
-            "identity": without_signature(self.identity),
-        }
-
-    def at(self, text: str, domain_place: int, selector_place: int = 1) -> str:
-        """Write the signing domain and the selector at these places into an expression.
-
-        Exim sets ``$dkim_domain`` and ``$dkim_selector`` only while it signs. Taking the item out
-        of the list by an expression keeps what exim knows of its origin.
-        """
-        domain = f"${{lc:${{listextract{{{domain_place}}}{{{self.domain}}}}}}}"
-        selector_list = exim_expansion.replaced(self.selector, {"dkim_domain": domain})
-        selector = f"${{listextract{{{selector_place}}}{{{selector_list}}}}}"
-        return exim_expansion.replaced(text, {"dkim_domain": domain, "dkim_selector": selector})
-
-
-def without_signature(text: str) -> str:
-    """Leave out the variables that exim sets while it signs."""
-    return exim_expansion.replaced(text, {"dkim_domain": "", "dkim_selector": ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,74 +65,6 @@ async def read(host: Host, told: Told, domains: Sequence[str]) -> dict[str, Fact
     plans = await _plans(host, told.program, found.value, domains)
     keys = await _read_keys(host, told, found.value, plans.values())
     return {domain: _signing(plans[domain], keys, found.value) for domain in domains}
-
-
-def recipe(told: Told) -> Fact[Recipe | None]:
-    """Find the transport that carries mail to other hosts, and how it signs; None if it does not.
-
-    Unknown where several transports do, each in its own way, or where the options depend on more
-    of a message than its sender.
-    """
-    ways = _ways(told)
-    recipes = {_recipe(told.transports.get(router.get("transport", ""), {})) for router in ways}
-    if len(recipes) > 1:
-        names = sorted({router.get("transport", "") for router in ways})
-        return Unknown(
-            f"exim chooses anew for each message among transports that sign differently: "
-            f"{', '.join(names)[:200]}"
-        )
-    found = next(iter(recipes), None)
-    if found is None and (other := _other_signer(told, ways)):
-        return Unknown(f"exim does not sign itself, but its {other} may")
-    for option, text in found.texts.items() if found else ():
-        if why := exim_expansion.obstacle(text):
-            return Unknown(f"exim's dkim_{option} cannot be told beforehand: {why}")
-    return Known(found)
-
-
-def _other_signer(told: Told, ways: Iterable[Mapping[str, str]]) -> str:
-    """Return the option by which something else than exim could put a signature on mail."""
-    for router in ways:
-        transport = told.transports.get(router.get("transport", ""), {})
-        if transport.get("transport_filter"):
-            return "transport_filter"
-        if any("dkim" in place.get("headers_add", "").lower() for place in (router, transport)):
-            return "headers_add"
-    return ""
-
-
-def _ways(told: Told) -> list[dict[str, str]]:
-    """Return the routers that may take a message to other hosts, as far as the first that must."""
-    by_driver: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for router in told.routers.values():
-        transport = told.transports.get(router.get("transport", ""), {})
-        if transport.get("driver") == "smtp" and router.get("verify_only") != "yes":
-            by_driver[router.get("driver", "")].append(router)
-    ways = by_driver["dnslookup"] or by_driver["manualroute"]
-    certain = (place for place, router in enumerate(ways, 1) if not _is_conditional(router))
-    return ways[: next(certain, len(ways))]
-
-
-def _is_conditional(router: Mapping[str, str]) -> bool:
-    return any(router.get(option) for option in _CONDITIONS)
-
-
-def _recipe(transport: Mapping[str, str]) -> Recipe | None:
-    """Exim signs where all three are set (its source, dkim_transport.c)."""
-    domain, selector, key = (
-        transport.get(f"dkim_{option}", "") for option in ("domain", "selector", "private_key")
-    )
-    if not (domain and selector and key):
-        return None
-    return Recipe(
-        domain,
-        selector,
-        key,
-        identity=transport.get("dkim_identity", ""),
-        strict=transport.get("dkim_strict", "") in _TRUE,
-        user=transport.get("user", ""),
-        group=transport.get("group", ""),
-    )
 
 
 async def _plans(
