@@ -139,8 +139,13 @@ def write_key(path: Path, name: str = KEY_NAME, secret: str = SECRET) -> Path:
 
 
 @contextmanager
-def served(kind: str, folder: Path, *, follows: bool = True) -> Iterator[Served]:
-    """A zone on two servers of a kind; ``follows``: the second one is told of changes."""
+def served(
+    kind: str, folder: Path, *, follows: bool = True, signed: bool = False
+) -> Iterator[Served]:
+    """A zone on two servers of a kind.
+
+    ``follows``: the second one is told of changes. ``signed``: the first one signs it (DNSSEC).
+    """
     one, two = (Server(kind, folder / each, each) for each in (ONE, TWO))
     for each in (one, two):
         each.folder.mkdir(parents=True)
@@ -148,7 +153,7 @@ def served(kind: str, folder: Path, *, follows: bool = True) -> Iterator[Served]
     found = Served(one, two, write_key(folder / "key"))
     try:
         for each, far, is_primary in ((one, two, True), (two, one, not follows)):
-            _start(each, far, is_primary, takes_updates=each is one)
+            _start(each, far, is_primary, takes_updates=each is one, signed=signed)
         for each in (one, two):
             each.wait()
         yield found
@@ -171,23 +176,31 @@ def _zone(one: str, two: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _start(server: Server, far: Server, is_primary: bool, *, takes_updates: bool) -> None:
+def _start(
+    server: Server, far: Server, is_primary: bool, *, takes_updates: bool, signed: bool
+) -> None:
     write = _bind if server.kind == "bind" else _knot
     configuration = server.folder / "configuration"
-    configuration.write_text(write(server, far, is_primary, takes_updates=takes_updates))
+    configuration.write_text(
+        write(server, far, is_primary, takes_updates=takes_updates, signed=signed)
+    )
     if server.kind == "bind":
         server.run(("named", "-g", "-n", "1", "-c", str(configuration)))
     else:
         server.run(("knotd", "-c", str(configuration)))
 
 
-def _bind(server: Server, far: Server, is_primary: bool, *, takes_updates: bool) -> str:
+def _bind(
+    server: Server, far: Server, is_primary: bool, *, takes_updates: bool, signed: bool
+) -> str:
     if takes_updates:
         role = (
             f'type primary; file "zone"; allow-update {{ key "{KEY_NAME}"; }}; '
             f"allow-transfer {{ any; }}; notify explicit; "
             f"also-notify {{ {far.address} port {PORT}; }};"
         )
+        if signed:
+            role += f' dnssec-policy default; inline-signing yes; key-directory "{server.folder}";'
     elif is_primary:
         role = 'type primary; file "zone"; notify no;'
     else:
@@ -210,10 +223,13 @@ def _bind(server: Server, far: Server, is_primary: bool, *, takes_updates: bool)
     )
 
 
-def _knot(server: Server, far: Server, is_primary: bool, *, takes_updates: bool) -> str:
+def _knot(
+    server: Server, far: Server, is_primary: bool, *, takes_updates: bool, signed: bool
+) -> str:
     zone = [f"  - domain: {ZONE}", "    file: zone", f"    storage: {server.folder}"]
     if takes_updates:
         zone += ["    notify: far", "    acl: [update, transfer]"]
+        zone += ["    dnssec-signing: on"] if signed else []
     elif not is_primary:
         zone += ["    file: copy", "    master: far", "    acl: [notify]"]
         zone.remove("    file: zone")
