@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from mailfix.facts import Facts, Role
 from mailfix.grounds import with_authority
@@ -24,22 +25,50 @@ from mailfix.model import (
 from mailfix.predicates.answer import Answer
 from mailfix.rulebook import Rule, Scope
 
+Ignored: TypeAlias = Iterable[Mapping[str, str | int]]
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
 SEVERITY_ORDER = tuple(Severity)
 
 
-def audit(
-    facts: Facts, rules: Iterable[Rule], ignore: Iterable[Mapping[str, str | int]] = ()
-) -> tuple[Finding, ...]:
-    """Return the findings of all rules, failures first, worst first.
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All findings but the passes, failures first, worst first; and how many passed."""
+
+    findings: tuple[Finding, ...]
+    passed: int
+
+
+def audit(facts: Facts, rules: Iterable[Rule], ignore: Ignored = ()) -> tuple[Finding, ...]:
+    """Return the findings of all rules, failures first, worst first, passes last.
 
     Raises :class:`mailfix.model.Refusal` where a rule's words ask for what its check does not tell.
     """
-    ignored = tuple(ignore)
-    findings = [
-        _finding(rule, answer, ignored) for rule in rules for answer in answers(facts, rule)
-    ]
-    return tuple(sorted(findings, key=_order))
+    book = tuple(rules)
+    return (*judge(facts, book, ignore).findings, *passes(facts, book))
+
+
+def judge(facts: Facts, rules: Iterable[Rule], ignore: Ignored = ()) -> Judgement:
+    """Return what does not pass, and count what does: with many domains those are too many to keep.
+
+    Raises :class:`mailfix.model.Refusal` as :func:`audit` does.
+    """
+    ignored, passed = tuple(ignore), 0
+    findings: list[Finding] = []
+    for rule in rules:
+        for answer in answers(facts, rule):
+            if answer.status is Status.PASS:
+                passed += 1
+            else:
+                findings.append(_finding(rule, answer, ignored))
+    return Judgement(tuple(sorted(findings, key=_order)), passed)
+
+
+def passes(facts: Facts, rules: Iterable[Rule]) -> Iterator[Finding]:
+    """Yield the checks that passed, by severity, rule and subject."""
+    for rule in sorted(rules, key=lambda rule: (SEVERITY_ORDER.index(rule.severity), rule.id)):
+        found = [each for each in answers(facts, rule) if each.status is Status.PASS]
+        for answer in sorted(found, key=lambda answer: _sortable(answer.subject)):
+            yield _finding(rule, answer, ())
 
 
 def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailfix import __version__, rulebook
-from mailfix.audit import audit
+from mailfix.audit import Judgement, judge, passes
 from mailfix.collect import collect
 from mailfix.facts import Facts
 from mailfix.grounds import doubted
 from mailfix.host import Host
 from mailfix.host.files import read_text
-from mailfix.model import Finding, Known, Refusal, Unknown
+from mailfix.model import Known, Refusal, Unknown
+from mailfix.probes.domains import configured
 from mailfix.progress import Progress
 from mailfix.report.summary import Report
 from mailfix.rulebook import Rule
@@ -50,7 +51,10 @@ class Examination:
 
 
 def run(domains: tuple[str, ...] = ()) -> Report:
-    """Audit this host once, and these mail domains besides its own."""
+    """Audit this host once, and these mail domains besides its own.
+
+    Raises :class:`mailfix.model.Refusal` for a text that is no mail domain.
+    """
     return examine(domains).report
 
 
@@ -58,25 +62,33 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
     """Audit this host once, and keep the facts."""
     started, clock = datetime.now(UTC), time.monotonic()
     book, chosen = rules(), settings()
-    chosen = replace(chosen, domains=(*chosen.domains, *domains))
-    facts, findings = asyncio.run(_look(chosen, book))
-    report = Report(__version__, _name(facts), started, time.monotonic() - clock, findings)
+    chosen = replace(chosen, domains=configured((*chosen.domains, *domains)))
+    facts, judgement = asyncio.run(_look(chosen, book))
+    report = Report(
+        version=__version__,
+        host=_name(facts),
+        started=started,
+        duration_s=time.monotonic() - clock,
+        findings=judgement.findings,
+        passed=judgement.passed,
+        passes=lambda: passes(facts, book),
+    )
     return Examination(chosen, facts, report)
 
 
-async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, tuple[Finding, ...]]:
+async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, Judgement]:
     """Look and judge; what looks wrong with a domain is asked of its zone's own servers."""
     host = Host.within(chosen.audit_seconds)
     progress = Progress()
     async with _telling(progress):
         facts, look = await collect(host, chosen, progress)
-        findings = audit(facts, book, chosen.ignore)
+        judgement = judge(facts, book, chosen.ignore)
         confirmed: dict[str, frozenset[str]] = {}
-        while doubts := doubted(findings, book, confirmed):
+        while doubts := doubted(judgement.findings, book, confirmed):
             facts = replace(facts, domain_records=await look.again(facts.domain_records, doubts))
-            findings = audit(facts, book, chosen.ignore)
+            judgement = judge(facts, book, chosen.ignore)
             confirmed |= {each: confirmed.get(each, frozenset()) | doubts[each] for each in doubts}
-        return facts, findings
+        return facts, judgement
 
 
 @contextlib.asynccontextmanager

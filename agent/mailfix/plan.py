@@ -26,22 +26,21 @@ def to_cure(
     )
 
 
-def is_same(one: Finding, other: Finding) -> bool:
-    """Whether two audits speak of the same thing."""
-    return one.rule == other.rule and dict(one.subject) == dict(other.subject)
+def identity(finding: Finding) -> tuple[str, tuple[tuple[str, str | int], ...]]:
+    """What two audits that speak of the same thing have in common."""
+    return finding.rule, tuple(sorted(finding.subject.items()))
 
 
 def still_there(finding: Finding, findings: Iterable[Finding]) -> Finding | None:
     """What a later audit says of the finding, unless it passes or is gone."""
-    found = next((each for each in findings if is_same(each, finding)), None)
+    same = identity(finding)
+    found = next((each for each in findings if identity(each) == same), None)
     return None if found is None or found.status is Status.PASS else found
 
 
 def new_failures(before: Sequence[Finding], after: Sequence[Finding]) -> tuple[Finding, ...]:
     """The failures of the later audit that the earlier one had not."""
-    failed = [each for each in before if each.status is Status.FAIL]
+    failed = {identity(each) for each in before if each.status is Status.FAIL}
     return tuple(
-        each
-        for each in after
-        if each.status is Status.FAIL and not any(is_same(each, old) for old in failed)
+        each for each in after if each.status is Status.FAIL and identity(each) not in failed
     )

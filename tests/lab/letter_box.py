@@ -9,25 +9,17 @@ from dataclasses import dataclass, field
 from .names import OUTSIDE_IPV4
 from .namespace import Namespace
 
-PORT = 2600
+PORT = 25
 PATIENCE_S = 30.0
 
 
 @dataclass(slots=True)
 class LetterBox:
-    """Waits for one message on a port of a namespace; ``domain`` of mail that comes here.
-
-    The host must know it in /etc/exim4/hubbed_hosts, see ``route``.
-    """
+    """Waits for one message in the Internet's namespace; ``domain`` of mail that comes here."""
 
     namespace: Namespace
-    domain: str = "letter-box.example.net"
+    domain: str = "outside.example.com"
     _lines: list[str] = field(default_factory=list)
-
-    @property
-    def route(self) -> str:
-        """The line of Debian's /etc/exim4/hubbed_hosts that leads here."""
-        return f"{self.domain}: {OUTSIDE_IPV4}::{PORT}\n"
 
     def open(self) -> threading.Thread:
         """Listen from now on; the thread ends with the first message."""

@@ -227,7 +227,7 @@ def test_the_facts_on_which_a_failure_stands_are_doubted_and_no_others() -> None
 
 
 def test_a_failure_tells_how_long_caches_keep_what_is_wrong() -> None:
-    known = Known(("ns1.example.com (192.0.2.1)",))
+    known: Fact[tuple[str, ...]] = Known(("ns1.example.com (192.0.2.1)",))
     gone = Known(False)
     slow = DomainRecords("b.example", in_dns=gone, confirmed=known, longest_ttl=86400)
     (finding,) = audit(of_domains(slow), [GONE])

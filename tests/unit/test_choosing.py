@@ -14,7 +14,7 @@ from mailfix.facts import Facts
 from mailfix.fixer import choosing
 from mailfix.fixer.choosing import Choice, Decision, automatic, choose
 from mailfix.model import Finding, FixOffer, Refusal, Severity, Status
-from mailfix.plan import is_same, new_failures, still_there, to_cure
+from mailfix.plan import identity, new_failures, still_there, to_cure
 from mailfix.report.fix.result import Cure
 from mailfix.settings import Settings
 
@@ -163,7 +163,7 @@ def test_a_rule_that_does_not_exist_is_refused() -> None:
 
 def test_findings_are_known_again_by_rule_and_subject() -> None:
     before, other_port = finding("one"), finding("one", port=587)
-    assert is_same(before, finding("one"))
-    assert not is_same(before, other_port)
+    assert identity(before) == identity(finding("one"))
+    assert identity(before) != identity(other_port)
     assert still_there(before, [other_port]) is None
     assert new_failures([before], [before, other_port]) == (other_port,)

@@ -7,8 +7,10 @@ BIND serves the zones in a network of its own, on addresses of loopback: 127.0.0
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -212,6 +214,16 @@ def test_a_server_in_trouble_is_named_and_the_others_are_believed(
     assert believed.servers == ("ns1.example.com (127.0.0.2)",)
 
 
+def test_what_a_server_has_from_elsewhere_is_not_believed(port: int) -> None:
+    def behave(query: dns.message.Message) -> dns.message.Message | bytes | None:
+        if query.question[0].rdtype == dns.rdatatype.SOA:
+            return replying("@ 60 SOA " + SOA.format(serial=7), flags="QR AA")(query)
+        return replying("@ 60 TXT cached", flags="QR RA")(query)
+
+    with nameserver(behave, address="127.0.0.6", port=port):
+        assert known(ask(port, resolver("127.0.0.6"), "example.com")).records == ("stale",)
+
+
 def test_a_server_that_holds_other_zones_is_lame(port: int) -> None:
     told = zone(port, resolver("127.0.0.2", "127.0.0.5"), "example.com")
     assert [each.trouble for each in told.servers] == ["", "REFUSED"]
@@ -325,12 +337,14 @@ def test_zones_servers_and_answers_are_asked_for_once(port: int) -> None:
         assert asked[1:] == ["example.com. IN SOA"] * 2
 
 
-def many_zones(port: int, *addresses: str) -> list[Fact[ZoneFacts]]:
-    """What is found out about 200 zones that all have their servers at these addresses."""
-    names = [f"n{number}.test" for number in range(200)]
-    records = {(name, "SOA"): ["a b 1 1 1 1 1"] for name in names}
-    records |= {(name, "NS"): ["ns.test"] for name in names}
-    records[("ns.test", "A")] = list(addresses)
+def zones(port: int, addresses: list[tuple[str, ...]]) -> list[Fact[ZoneFacts]]:
+    """What is found out about many zones, each with its servers at the given addresses."""
+    names = [f"n{number}.test" for number, _ in enumerate(addresses)]
+    records: dict[tuple[str, str], tuple[str, ...]] = {}
+    for name, served_at in zip(names, addresses, strict=True):
+        records[name, "SOA"] = ("a b 1 1 1 1 1",)
+        records[name, "NS"] = (f"ns.{name}",)
+        records[f"ns.{name}", "A"] = served_at
 
     async def many() -> list[Fact[ZoneFacts]]:
         authority = Authority(Zone(records), Deadline.after(60), port)
@@ -342,20 +356,30 @@ def many_zones(port: int, *addresses: str) -> list[Fact[ZoneFacts]]:
 def test_a_dead_server_of_many_zones_is_given_up(port: int) -> None:
     clock = time.monotonic()
     with nameserver(silent, address="127.0.0.6", port=port):
-        told = many_zones(port, "127.0.0.5", "127.0.0.6")
+        told = zones(port, [("127.0.0.5", "127.0.0.6")] * 200)
     assert time.monotonic() - clock < 10
     troubles = [[s.trouble for s in each.value.servers] for each in told if isinstance(each, Known)]
     assert troubles == [["REFUSED", "gave no answer in 3 tries, nor over TCP"]] * 200
 
 
 def test_where_no_server_at_all_is_heard_none_is_blamed(port: int) -> None:
-    clock = time.monotonic()
-    with nameserver(silent, address="127.0.0.6", port=port):
-        told = many_zones(port, "127.0.0.6")
-    assert time.monotonic() - clock < 10
+    addresses = [f"127.0.{1 + number // 200}.{1 + number % 200}" for number in range(600)]
+    with contextlib.ExitStack() as sockets:
+        for address in addresses:
+            unread = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            unread.bind((address, port))
+        clock = time.monotonic()
+        told = zones(port, [(address,) for address in addresses])
+        took = time.monotonic() - clock
+    assert took < 9
     for each in told:
         assert isinstance(each, Unknown)
-        assert "neither ns.test (127.0.0.6) nor any other" in each.reason
+        assert "no name server answers this host, neither ns.n" in each.reason
+
+
+def test_where_nothing_can_be_sent_no_server_is_blamed(port: int) -> None:
+    (told,) = zones(port, [("127.0.0.7",)])
+    assert isinstance(told, Unknown)
 
 
 def test_what_is_no_name_does_not_exist(port: int) -> None:

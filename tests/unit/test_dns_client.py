@@ -135,9 +135,21 @@ def test_a_loop_of_cnames_over_several_replies_is_unknown() -> None:
 
 def test_a_chain_longer_than_any_resolver_follows_is_unknown() -> None:
     links = [f"n{number}.example.com. 60 CNAME n{number + 1}.example.com." for number in range(40)]
-    whole = ("@ 60 CNAME n0.example.com.", *links, "n40.example.com. 60 A 203.0.113.1")
+    whole = (*links, "n40.example.com. 60 A 203.0.113.1")
     with nameserver(truncated, replying(*whole)) as (port, *_):
-        assert "CNAMEs that lead nowhere" in reason(ask(port))
+        assert "CNAMEs that lead nowhere" in reason(ask(port, name="n0.example.com"))
+        assert known(ask(port, name="n30.example.com")).owner == "n40.example.com"
+
+
+def test_a_reply_over_tcp_under_another_id_is_not_taken() -> None:
+    def behave(query: dns.message.Message) -> dns.message.Message:
+        query.id = (query.id + 1) % 65536
+        reply = answering("198.51.100.66")(query)
+        assert isinstance(reply, dns.message.Message)
+        return reply
+
+    with nameserver(truncated, behave) as (port, *_):
+        assert "garbage from 127.0.0.1" in reason(ask(port))
 
 
 def test_extras_that_nobody_asked_for_are_not_taken() -> None:
@@ -437,6 +449,24 @@ def test_a_place_is_passed_on_even_by_those_who_leave_the_queue() -> None:
         return most
 
     assert asyncio.run(asyncio.wait_for(crowd(), 10)) <= MOST
+
+
+def test_a_place_given_to_somebody_who_has_just_left_is_given_to_the_next() -> None:
+    async def visit(places: Places) -> bool:
+        async with places:
+            return True
+
+    async def three() -> bool:
+        places = Places()
+        places.limit = 1
+        async with places:
+            second = asyncio.create_task(visit(places))
+            third = asyncio.create_task(visit(places))
+            await asyncio.sleep(0)
+        second.cancel()
+        return await asyncio.wait_for(third, 5)
+
+    assert asyncio.run(three())
 
 
 def test_resolv_conf_is_read_as_the_c_library_reads_it() -> None:

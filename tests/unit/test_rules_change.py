@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailfix.apply.kinds import read_change, write_change
-from mailfix.changes import Drift
+from mailfix.changes import Drift, Failed
+from mailfix.changes.present import PresentRules
 from mailfix.changes.rules import RulesChange
 from mailfix.firewall import Backend, Dump, read_ruleset
 from mailfix.firewall.cure import (
@@ -46,9 +47,33 @@ def edit(
     return ChainEdit(INPUT, tuple(before), (hunk,))
 
 
+TABLE = json.dumps({"nftables": [{"table": {"family": "ip", "name": "filter", "handle": 1}}]})
+LISTED = Dump(Backend.NFT, None, TABLE)
 DELETION = edit([SSH, BLOCK, WEB], 1, old=[BLOCK])
 INSERTION = edit([SSH, BLOCK], 1, new=[MAIL])
 APPENDED = edit([SSH, WEB], 2, new=[MAIL])
+
+
+def saved(rule: str = "") -> Dump:
+    text = f"*filter\n:INPUT ACCEPT [0:0]\n{rule}\nCOMMIT\n"
+    return Dump(Backend.IPTABLES_NFT, Family.IPV4, text)
+
+
+def test_a_chain_that_its_tool_did_not_tell_is_not_an_empty_one() -> None:
+    with pytest.raises(Failed, match="iptables-nft-save did not tell its rules"):
+        PresentRules.of((LISTED,)).lines(INPUT)
+    assert PresentRules.of((LISTED, saved())).lines(INPUT) == ()
+    assert PresentRules.of((LISTED, saved(BLOCK))).lines(INPUT) == (BLOCK,)
+    assert PresentRules.of(()).lines(INPUT) == ()
+
+
+def test_a_set_that_its_tool_did_not_tell_is_not_an_empty_one() -> None:
+    looked_up = saved("-A INPUT -m set --match-set bad src -j DROP")
+    change = SetChange(SetRef(Backend.IPSET, None, "", "bad"), ("192.0.2.1",), ())
+    with pytest.raises(Failed, match="ipset did not tell its rules"):
+        PresentRules.of((LISTED, looked_up)).holds(change)
+    told = Dump(Backend.IPSET, None, "create bad hash:ip\nadd bad 192.0.2.1\n")
+    assert PresentRules.of((LISTED, looked_up, told)).holds(change) is False
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import pytest
 
 from mailfix.host import Host
 from mailfix.model import Fact, Known, Unknown
-from mailfix.probes import exim_expansion, signing
+from mailfix.probes import exim_expansion, signing, signing_recipe
 from mailfix.probes.exim import Told
 from mailfix.probes.exim_expansion import Expanded
-from mailfix.probes.signing import Plan, Planned, Recipe
+from mailfix.probes.signing import Plan, Planned
+from mailfix.probes.signing_recipe import Recipe
 
 FROM_DOMAIN = "${lc:${domain:$h_from:}}"
 TRANSPORT = {
@@ -102,7 +103,7 @@ def test_what_exim_prints_is_told_apart_by_its_end_marks() -> None:
 
 
 def test_the_transport_of_the_first_router_that_looks_up_mx_signs() -> None:
-    found = signing.recipe(told())
+    found = signing_recipe.recipe(told())
     assert found == Known(
         Recipe(FROM_DOMAIN, "mail", "/etc/exim4/dkim/$dkim_domain.key"),
     )
@@ -111,43 +112,77 @@ def test_the_transport_of_the_first_router_that_looks_up_mx_signs() -> None:
 @pytest.mark.parametrize("option", ["dkim_domain", "dkim_selector", "dkim_private_key"])
 def test_one_setting_short_nothing_is_signed(option: str) -> None:
     transports = {"remote_smtp": {**TRANSPORT, option: ""}}
-    assert signing.recipe(told(transports=transports)) == Known(None)
+    assert signing_recipe.recipe(told(transports=transports)) == Known(None)
 
 
 @pytest.mark.parametrize(
     "option", [{"transport_filter": "/usr/bin/sign"}, {"headers_add": "DKIM-Signature: ${x}"}]
 )
 def test_something_else_may_sign(option: dict[str, str]) -> None:
-    found = signing.recipe(told(transports={"remote_smtp": {"driver": "smtp", **option}}))
+    found = signing_recipe.recipe(told(transports={"remote_smtp": {"driver": "smtp", **option}}))
     assert isinstance(found, Unknown)
     assert next(iter(option)) in found.reason
 
 
 def test_a_smart_host_gets_signed_mail_like_anybody() -> None:
     router = {"driver": "manualroute", "transport": "remote_smtp"}
-    assert isinstance(signing.recipe(told({"smarthost": router})), Known)
+    assert isinstance(signing_recipe.recipe(told({"smarthost": router})), Known)
 
 
-def test_routers_that_choose_by_message_make_it_unknown_where_they_sign_differently() -> None:
-    signs = {**ROUTER, "transport": "dkim_remote_smtp", "condition": "${perl{can_sign}}"}
-    routers = {"dkim_lookuphost": signs, "lookuphost": ROUTER}
-    transports = {"dkim_remote_smtp": TRANSPORT, "remote_smtp": {"driver": "smtp"}}
-    found = signing.recipe(told(routers, transports))
+SIGNS = {"signs": TRANSPORT, "plain": {"driver": "smtp"}}
+PLAIN_ROUTER = {**ROUTER, "transport": "plain"}
+
+
+def routed(**options: str) -> Fact[Recipe | None]:
+    """Return the recipe where a router with options comes before one that does not sign."""
+    routers = {"first": {**ROUTER, "transport": "signs", **options}, "last": PLAIN_ROUTER}
+    return signing_recipe.recipe(told(routers, SIGNS))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"condition": "${perl{can_sign}}"},
+        {"condition": "${lookup{$sender_address_domain}lsearch{/etc/x}{yes}fail}"},
+        {"senders": "*@example.com"},
+        {"domains": "gmail.com : googlemail.com"},
+    ],
+    ids=str,
+)
+def test_routers_that_choose_by_message_make_it_unknown(options: dict[str, str]) -> None:
+    found = routed(**options)
     assert isinstance(found, Unknown)
-    assert "dkim_remote_smtp, remote_smtp" in found.reason
-    assert isinstance(signing.recipe(told(routers, dict.fromkeys(transports, TRANSPORT))), Known)
+
+
+def test_routers_that_choose_by_sender_are_told() -> None:
+    found = routed(domains="! +local_domains", condition="${if eq{$sender_address}{x}}")
+    assert isinstance(found, Known)
+    assert found.value is not None
+    assert found.value.selector == "${if bool_lax{${if eq{$sender_address}{x}}}{mail}{}}"
+
+
+def test_a_router_for_mail_of_others_does_not_count() -> None:
+    assert routed(domains="! +local_domains : +relay_to_domains") == Known(None)
+
+
+def test_routers_that_choose_among_equals_do_not_matter() -> None:
+    routers = {"first": {**ROUTER, "senders": "x"}, "last": ROUTER}
+    found = signing_recipe.recipe(told(routers))
+    assert found == signing_recipe.recipe(told())
 
 
 def test_a_router_behind_one_that_takes_everything_does_not_count() -> None:
     routers = {"lookuphost": ROUTER, "never": {**ROUTER, "transport": "other"}}
-    found = signing.recipe(told(routers, {"remote_smtp": TRANSPORT, "other": {"driver": "smtp"}}))
+    found = signing_recipe.recipe(
+        told(routers, {"remote_smtp": TRANSPORT, "other": {"driver": "smtp"}})
+    )
     assert isinstance(found, Known)
     assert found.value is not None
 
 
 def test_a_setting_that_hangs_on_the_recipient_is_unknown() -> None:
     transports = {"remote_smtp": {**TRANSPORT, "dkim_selector": "${if eq{$domain}{x}{a}{b}}"}}
-    found = signing.recipe(told(transports=transports))
+    found = signing_recipe.recipe(told(transports=transports))
     assert isinstance(found, Unknown)
     assert "dkim_selector" in found.reason
     assert "$domain" in found.reason

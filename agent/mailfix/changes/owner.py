@@ -24,7 +24,6 @@ from mailfix.changes.rules import RulesChange, run
 from mailfix.firewall.cure import (
     ChainEdit,
     Command,
-    Drifted,
     ListedSetting,
     OwnersWay,
     SetChange,
@@ -183,12 +182,7 @@ class OwnerChange:
         return {0: False, states.last: True}.get(-1 if state is None else state)
 
     def _is_loaded(self, now: PresentRules) -> bool:
-        try:
-            for each in self.chains:
-                each.chain.find(now.ruleset)
-        except Drifted:
-            return False
-        return True
+        return all(now.has(each.chain) for each in self.chains)
 
     def _has_traces(self) -> bool:
         """Whether a file differs from what it was by something that is the owner's doing."""

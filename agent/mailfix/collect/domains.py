@@ -37,11 +37,11 @@ class DomainLook:
         cls,
         host: Host,
         domains: tuple[str, ...],
-        told: Fact[Told] | None,
+        told: Fact[Told],
         seen: MailHost,
         progress: Progress,
     ) -> DomainLook:
-        """Find out what the records are held against; ``told`` is None where there is no exim."""
+        """Find out what the records are held against."""
         patience = Deadline.after(2 * _seconds(domains) + host.deadline.within(3600))
         resolver = host.dns.until(patience)
         own_name = seen.hostname.value if isinstance(seen.hostname, Known) else "localhost"
@@ -102,10 +102,8 @@ def _seconds(domains: tuple[str, ...]) -> float:
 
 
 async def _signing(
-    host: Host, told: Fact[Told] | None, domains: tuple[str, ...]
+    host: Host, told: Fact[Told], domains: tuple[str, ...]
 ) -> Mapping[str, Fact[Signing | None]]:
-    if told is None:
-        return {}
     if isinstance(told, Unknown):
         return dict.fromkeys(domains, told)
     try:

@@ -134,8 +134,8 @@ async def _domain_look(
 ) -> DomainLook:
     served = mail.domains.value if isinstance(mail.domains, Known) else None
     wanted = (*(served.names if served else ()), *settings.domains)
-    told = mail.exim.told if mail.exim else None
-    return await DomainLook.at(host, tuple(dict.fromkeys(wanted)), told, await seeing, progress)
+    domains = tuple(dict.fromkeys(wanted))
+    return await DomainLook.at(host, domains, mail.own_words, await seeing, progress)
 
 
 async def _domain_records(

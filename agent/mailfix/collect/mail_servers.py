@@ -9,7 +9,7 @@ from mailfix.facts import MailDomains, MailServer, MailUser, Mta, Role
 from mailfix.host import Host, sockets
 from mailfix.model import Fact, Known, Unknown
 from mailfix.probes import domains, exim, postfix, servers
-from mailfix.probes.exim import Exim
+from mailfix.probes.exim import Exim, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,16 @@ class Servers:
         if isinstance(self.mta, Unknown):
             return self.mta
         return self.mta.value.user if self.mta.value else Unknown("no mail server is installed")
+
+    @property
+    def own_words(self) -> Fact[Told]:
+        """What exim told of itself, where it is the MTA in use."""
+        if isinstance(self.mta, Unknown):
+            return self.mta
+        used = self.mta.value
+        if self.exim is None or used is None or used.server != "exim":
+            return Unknown(f"how {used.server if used else 'the mail server'} signs is not read")
+        return self.exim.told
 
 
 async def read_servers(host: Host) -> Servers:

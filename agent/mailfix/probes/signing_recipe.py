@@ -13,6 +13,7 @@ from mailfix.probes import exim_expansion
 from mailfix.probes.exim import Told, split_list
 
 _TRUE = frozenset({"1", "true"})
+_RELAYED = "+relay_to_domains"
 _UNTOLD_CONDITIONS = ("senders", "require_files", "local_parts")
 _FORCED_FAILURE = re.compile(r"\bfail\s*\}")
 
@@ -125,16 +126,25 @@ def _chosen(otherwise: Recipe, way: Way) -> Recipe:
         return f"${{if bool_lax{{{way.condition}}}{{{ours}}}{{{theirs}}}}}"
 
     rest = otherwise if way.recipe == UNSIGNED else way.recipe
-    texts = {name: either(name) for name in ("domain", "selector", "key", "identity")}
-    return replace(rest, **texts)
+    return replace(
+        rest,
+        domain=either("domain"),
+        selector=either("selector"),
+        key=either("key"),
+        identity=either("identity"),
+    )
 
 
 def _ways(told: Told) -> Iterator[Way]:
-    """Return the routers that may take a message to other hosts, as far as the first that must."""
-    by_driver: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    """Return the routers that may take a message to other hosts, as far as the first that must.
+
+    A router for mail that others send on through this host does not count.
+    """
+    by_driver: dict[str, list[dict[str, str]]] = defaultdict(list)
     for router in told.routers.values():
         transport = told.transports.get(router.get("transport", ""), {})
-        if transport.get("driver") == "smtp" and router.get("verify_only") != "yes":
+        relays = split_list(router.get("domains", ""))[-1:] == [_RELAYED]
+        if transport.get("driver") == "smtp" and router.get("verify_only") != "yes" and not relays:
             by_driver[router.get("driver", "")].append(router)
     for router in by_driver["dnslookup"] or by_driver["manualroute"]:
         way = _way(router, told.transports[router["transport"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def write(report: Report) -> Iterator[str]:
     """
     head = json.dumps(_head(report), indent=1, ensure_ascii=False)
     yield head.removesuffix("\n}") + ',\n "findings": ['
-    for number, finding in enumerate(report.findings):
+    for number, finding in enumerate(chain(report.findings, report.passes())):
         yield ",\n" if number else "\n"
         yield json.dumps(plain_finding(finding), indent=1, ensure_ascii=False)
     yield "\n ]\n}\n"

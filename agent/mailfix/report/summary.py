@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from mailfix.model import Finding, Status
 
 
+def _none() -> Iterator[Finding]:
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings of one audit; ``started`` is in UTC, ``duration_s`` in seconds."""
+    """One audit; ``started`` is in UTC, ``duration_s`` in seconds.
+
+    ``findings`` are all but the passes, failures first. Those may be many and are made when they
+    are read: ``passed`` is their number, and ``passes`` yields them.
+    """
 
     version: str
     host: str
     started: datetime
     duration_s: float
     findings: tuple[Finding, ...]
+    passed: int = 0
+    passes: Callable[[], Iterator[Finding]] = _none
 
     def of(self, status: Status) -> tuple[Finding, ...]:
+        """The findings with a status other than pass."""
         return tuple(finding for finding in self.findings if finding.status is status)
 
     @property
     def counts(self) -> dict[Status, int]:
         counted = Counter(finding.status for finding in self.findings)
-        return {status: counted[status] for status in Status}
+        return {status: counted[status] for status in Status} | {Status.PASS: self.passed}
 
     @property
     def exit_code(self) -> int:

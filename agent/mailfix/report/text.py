@@ -117,15 +117,14 @@ def _unknowns(report: Report, style: Style, *, every: bool) -> Iterator[str]:
 
 
 def _passes(report: Report, style: Style, *, every: bool) -> Iterator[str]:
-    passes = report.of(Status.PASS)
-    if not passes:
+    if not report.passed:
         return
     yield ""
-    if every or len(passes) <= FEW_PASSES:
-        for finding in passes:
+    if every or report.passed <= FEW_PASSES:
+        for finding in report.passes():
             yield from headed("ok", finding.message, style, "green", bold=False)
     else:
-        yield f"{len(passes)} checks passed; mailfix audit --all lists them."
+        yield f"{report.passed} checks passed; mailfix audit --all lists them."
 
 
 def write_rules(rules: tuple[Rule, ...], *, colour: bool) -> str:

@@ -60,6 +60,12 @@ class Failure:
         return all(trouble == SILENCE for _, trouble in self.troubles)
 
     @property
+    def is_unheard(self) -> bool:
+        """No server sent anything, be it that the packets to it do not even leave this host."""
+        errors = errno.errorcode.values()
+        return all(trouble == SILENCE or trouble in errors for _, trouble in self.troubles)
+
+    @property
     def is_deaf(self) -> bool:
         """Nothing came that could be read."""
         return all(trouble in (SILENCE, GARBAGE) for _, trouble in self.troubles)

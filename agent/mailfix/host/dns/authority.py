@@ -55,8 +55,9 @@ class Authority:
     async def zone_of(self, name: str) -> Fact[Zone]:
         """Return the zone that holds a name, each of its servers asked for its SOA record.
 
-        Left out are servers to which this host has no route, and silent ones of a family of
-        which it never heard any. Disagreements are those that :meth:`lookup` has met so far.
+        Left out are servers to which this host has no route, and those that answer nothing where
+        none of the same family ever answered anything. Disagreements are those that
+        :meth:`lookup` has met so far.
         """
         cut = await self._cuts.above(_plain(name))
         if isinstance(cut, Unknown):
@@ -69,7 +70,8 @@ class Authority:
         return Known(Zone(zone.apex, heard, self.disagreements(zone.apex)))
 
     def _is_doubtful(self, server: NameServer) -> bool:
-        return server.trouble == MUTE and not self._servers.was_heard(server.address)
+        asked_in_vain = server.address and server.trouble
+        return bool(asked_in_vain) and not self._servers.was_heard(server.address)
 
     def disagreements(self, apex: str) -> tuple[Disagreement, ...]:
         """Return on what the servers of a zone were found to differ."""

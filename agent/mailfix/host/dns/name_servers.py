@@ -51,7 +51,7 @@ class NameServers:
             if seconds <= 0 or self._is_given_up(address):
                 return Failure(((server, SILENCE),))
             heard = await ask(question, [server], _ASKED, seconds)
-        self._learn(address, silent=isinstance(heard, Failure) and heard.is_silence)
+        self._learn(address, silent=isinstance(heard, Failure) and heard.is_unheard)
         return heard
 
     def was_heard(self, address: str) -> bool:

@@ -121,11 +121,6 @@ class SystemDns:
             seconds = self._deadline.within(PER_QUESTION_S)
             if seconds <= 0:
                 return Unknown(f"DNS was not asked for {question}: the time was over")
-            if self._silence.is_lasting:
-                return Unknown(
-                    f"DNS gave no answer to {question}:"
-                    f" {', '.join(map(str, servers))} kept silent on every question before"
-                )
             self._silence.asked()
             asked = Asked(wish, PATIENCE, goes_on=lambda: not self._silence.is_lasting)
             heard = await ask(question, servers, asked, seconds)
