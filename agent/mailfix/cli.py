@@ -185,7 +185,9 @@ def undo(
     ),
     yes: bool = typer.Option(False, "--yes", help="Ask nothing."),
     force: Optional[list[str]] = typer.Option(  # noqa: UP045
-        None, help="Overwrite this file although it was changed since; may be given several times."
+        None,
+        help="Overwrite this file, or record set (example.com/TXT), although it was changed since; "
+        "may be given several times.",
     ),
     no_guard: bool = typer.Option(
         False, "--no-guard", help="Never take back by itself: for a local console alone."
@@ -221,7 +223,9 @@ def history(
 @app.command(epilog="Example: mailfix recover")
 def recover(
     force: Optional[list[str]] = typer.Option(  # noqa: UP045
-        None, help="Overwrite this file although it was changed since; may be given several times."
+        None,
+        help="Overwrite this file, or record set (example.com/TXT), although it was changed since; "
+        "may be given several times.",
     ),
     guard: Optional[int] = typer.Option(None, hidden=True),  # noqa: UP045
     boot: bool = typer.Option(False, hidden=True),
