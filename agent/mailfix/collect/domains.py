@@ -12,6 +12,7 @@ from mailfix.host.dns import Authority, SystemDns
 from mailfix.mail_records.dkim import Signing
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.mail_records.mail_host import MailHost
+from mailfix.mail_records.zone import Zone
 from mailfix.model import Fact, Known, Unknown
 from mailfix.probes import domain_records, public_suffix, signing
 from mailfix.probes.domain_records import HeldAgainst
@@ -94,7 +95,26 @@ class DomainLook:
             return before
         after = asked[before.name]
         told = {each: getattr(after, each) for each in doubted[before.name]}
-        return replace(before, **told, confirmed=_confirmed(before), longest_ttl=after.longest_ttl)
+        return replace(
+            before,
+            **told,
+            zone=self._as_met(before.zone),
+            confirmed=_confirmed(before),
+            longest_ttl=max(before.longest_ttl, after.longest_ttl),
+        )
+
+    def _as_met(self, zone: Fact[Zone]) -> Fact[Zone]:
+        """The zone with what its servers were found to differ on meanwhile.
+
+        Servers with the same serial that answer other addresses do so to spread the load.
+        """
+        if isinstance(zone, Unknown):
+            return zone
+        met = self.authority.disagreements(zone.value.apex)
+        serials = {each.serial for each in zone.value.servers if not each.trouble}
+        if len(serials) == 1:
+            met = tuple(each for each in met if each.type not in ("A", "AAAA"))
+        return Known(replace(zone.value, disagreements=met))
 
 
 def _seconds(domains: tuple[str, ...]) -> float:
