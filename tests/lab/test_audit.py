@@ -189,7 +189,9 @@ EXPECTED: dict[str, Expected] = {
     "ptr-unconfirmed": fails("ptr-unconfirmed"),
     "ptr-generic": fails("ptr-generic"),
     "ipv6-no-ptr": fails("ipv6-ptr-missing", says=("disable_ipv6 = true",)),
-    "ipv6-ptr-unconfirmed": fails("ipv6-ptr-unconfirmed", "helo-mismatch"),
+    "ipv6-ptr-unconfirmed": fails(
+        "ipv6-ptr-unconfirmed", "helo-mismatch", "spf-helo-fails", "spf-refuses-host"
+    ),
     "ipv6-no-address": fails("ipv6-address-missing"),
     "ipv6-no-route": fails("ipv6-route-missing"),
     "provider-block-25": fails("provider-blocks-25", says=("please open outgoing TCP port 25",)),

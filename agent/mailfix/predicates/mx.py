@@ -117,11 +117,14 @@ def mx_null_meant(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answe
         yield passed(subject, words)
 
 
-def mx_leads_here(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answer]:
+def mx_leads_here(
+    in_dns: bool, mx: MailExchange, fqdn: str | None, domain: str
+) -> Iterator[Answer]:
     """Where the domain's mail goes; a mail server of somebody else's is no fault.
 
     Fails where mail goes elsewhere for want of a record: without an MX record, or where one and
-    the same name leads here by one family and elsewhere by the other.
+    the same name leads here by one family and elsewhere by the other. Of the host's own name other
+    rules tell that.
     """
     usable = [target for target in mx.usable if not target.doubt]
     if not in_dns or not usable:
@@ -130,7 +133,8 @@ def mx_leads_here(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answe
     if isinstance(mx.host.receivers, Unknown):
         yield unknown(subject, f"which addresses lead to this host: {mx.host.receivers.reason}")
         return
-    trouble = _astray(mx, usable, mx.host.receivers.value)
+    named = [target for target in usable if target.name != fqdn]
+    trouble = _astray(mx, named, mx.host.receivers.value)
     words = _words(mx, mx.leading_here) | {"trouble": trouble}
     words |= {"servers": _servers(usable, mx.host.receivers.value)}
     answer = failed if trouble else passed
@@ -138,7 +142,7 @@ def mx_leads_here(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answe
 
 
 def _astray(mx: MailExchange, usable: list[Target], receivers: tuple[str, ...]) -> str:
-    if mx.implicit and usable[0].lead(receivers) is Lead.ELSEWHERE:
+    if mx.implicit and usable and usable[0].lead(receivers) is Lead.ELSEWHERE:
         return "it has no MX record, and its own address is that of another host"
     for target in usable:
         leads = {family: target.lead(receivers, family) for family in Family}
