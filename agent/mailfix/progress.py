@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Progress:
-    """Counts the mail domains; ``looked_at`` of ``domains`` so far."""
+    """Counts the looks at mail domains: ``done`` of ``planned``; each may be looked at again."""
 
     domains: int = 0
-    looked_at: int = 0
+    planned: int = 0
+    done: int = 0
 
     def __str__(self) -> str:
-        if not self.domains:
+        if not self.planned:
             return "still waiting for answers"
-        return f"{self.looked_at:,} of {self.domains:,} mail domains looked at"
+        share = self.done * 100 // self.planned
+        return f"still waiting for answers: {share} % of what {self.domains:,} mail domains take"

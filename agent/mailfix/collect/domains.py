@@ -21,6 +21,7 @@ from mailfix.probes.transport import ShownOverTls
 from mailfix.progress import Progress
 
 AT_LEAST_S = 3.0
+SIGNATURES = frozenset({"signing", "dkim_key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,13 @@ class DomainLook:
 
     host: Host
     domains: tuple[str, ...]
+    told: Fact[Told]
     resolver: SystemDns
     authority: Authority
     held: HeldAgainst
 
     @classmethod
-    async def at(
+    def at(
         cls,
         host: Host,
         domains: tuple[str, ...],
@@ -42,28 +44,40 @@ class DomainLook:
         seen: MailHost,
         progress: Progress,
     ) -> DomainLook:
-        """Find out what the records are held against."""
+        """Prepare a look; ``told`` are exim's own words on how it signs."""
         patience = Deadline.after(2 * _seconds(domains) + host.deadline.within(3600))
         resolver = host.dns.until(patience)
         own_name = seen.hostname.value if isinstance(seen.hostname, Known) else "localhost"
-        held = HeldAgainst(
-            seen,
-            ShownOverTls(host, own_name),
-            public_suffix.read(host),
-            await _signing(host, told, domains),
-            progress,
-        )
-        return cls(host, domains, resolver, Authority(resolver, patience), held)
+        shown = ShownOverTls(host, own_name)
+        held = HeldAgainst(seen, shown, public_suffix.read(host), {}, progress)
+        return cls(host, domains, told, resolver, Authority(resolver, patience), held)
 
     async def first(self) -> tuple[DomainRecords, ...]:
-        """Return what the resolver says, and how the zones' own servers are."""
+        """Return what the resolver says, and how the zones' own servers are.
+
+        The keys come last: exim is asked meanwhile how it signs.
+        """
         deadline = self._deadline(self.domains)
         self.held.progress.domains = len(self.domains)
-        records, zones = await asyncio.gather(
-            domain_records.read(self.resolver, self.domains, self.held, deadline),
+        self.held.progress.planned = 2 * len(self.domains)
+        records, zones, signing = await asyncio.gather(
+            self._told_by_resolver(deadline, domain_records.ALL_FACTS - SIGNATURES),
             domain_records.zones(self.authority, self.domains, deadline),
+            _signing(self.host, self.told, self.domains),
         )
-        return tuple(replace(each, zone=zone) for each, zone in zip(records, zones, strict=True))
+        self.held.signing.update(signing)
+        signed = await self._told_by_resolver(deadline, SIGNATURES)
+        return tuple(
+            replace(each, zone=zone, signing=keys.signing, dkim_key=keys.dkim_key)
+            for each, zone, keys in zip(records, zones, signed, strict=True)
+        )
+
+    async def _told_by_resolver(
+        self, deadline: Deadline, wanted: frozenset[str]
+    ) -> tuple[DomainRecords, ...]:
+        return await domain_records.read(
+            self.resolver, self.domains, self.held, deadline, lambda domain: wanted
+        )
 
     async def again(
         self, records: Fact[tuple[DomainRecords, ...]], doubted: Mapping[str, frozenset[str]]
@@ -73,7 +87,7 @@ class DomainLook:
             return records
         names = tuple(each.name for each in records.value if each.name in doubted)
         deadline = self._deadline(names)
-        self.held.progress.domains += len(names)
+        self.held.progress.planned += len(names)
         told = await domain_records.read(
             self.authority, names, self.held, deadline, doubted.__getitem__
         )

@@ -135,7 +135,7 @@ async def _domain_look(
     served = mail.domains.value if isinstance(mail.domains, Known) else None
     wanted = (*(served.names if served else ()), *settings.domains)
     domains = tuple(dict.fromkeys(wanted))
-    return await DomainLook.at(host, domains, mail.own_words, await seeing, progress)
+    return DomainLook.at(host, domains, mail.own_words, await seeing, progress)
 
 
 async def _domain_records(

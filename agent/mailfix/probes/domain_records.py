@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -45,7 +45,7 @@ class HeldAgainst:
     host: MailHost
     presented: Presented
     suffixes: Fact[PublicSuffixes] = field(default_factory=unread)
-    signing: Mapping[str, Fact[Signing | None]] = field(default_factory=dict)
+    signing: dict[str, Fact[Signing | None]] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
 
     def signing_of(self, domain: str) -> Fact[Signing | None]:
@@ -133,7 +133,7 @@ async def _look(
     chosen = sorted(wanted & set(examined))
     facts = await asyncio.gather(*(_safely(each, examined[each]) for each in chosen))
     found: dict[str, Any] = dict(zip(chosen, facts, strict=True))
-    held.progress.looked_at += 1
+    held.progress.done += 1
     return DomainRecords(name, **found, longest_ttl=noting.longest)
 
 

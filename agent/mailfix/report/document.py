@@ -17,7 +17,7 @@ SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 
 def write(report: Report) -> Iterator[str]:
-    """Yield the report as indented JSON, failures first, a finding at a time.
+    """Yield the report as JSON, failures first, a finding to a line.
 
     Text from outside has its control characters escaped.
     """
@@ -25,7 +25,7 @@ def write(report: Report) -> Iterator[str]:
     yield head.removesuffix("\n}") + ',\n "findings": ['
     for number, finding in enumerate(chain(report.findings, report.passes())):
         yield ",\n" if number else "\n"
-        yield json.dumps(plain_finding(finding), indent=1, ensure_ascii=False)
+        yield "  " + json.dumps(plain_finding(finding), ensure_ascii=False)
     yield "\n ]\n}\n"
 
 

@@ -45,7 +45,7 @@ class Cuts:
         self._resolver = resolver
         self._servers = servers
         self._found: Shared[str, Fact[Cut]] = Shared()
-        self._at: Shared[str, Fact[Cut]] = Shared()
+        self._at: Shared[str, Cut] = Shared()
 
     async def above(self, name: str) -> Fact[Cut]:
         """Return the zone that holds a name."""
@@ -63,23 +63,17 @@ class Cuts:
     async def _above(self, name: str) -> Fact[Cut]:
         doubt: Unknown | None = None
         for candidate in ancestors(name):
-            told = await self._resolver.lookup(candidate, "SOA")
+            told = await self._resolver.lookup(candidate, "NS")
             if isinstance(told, Unknown):
                 doubt = told
             elif told.value.records and not told.value.owner:
-                cut = await self._at.get(candidate, partial(self._cut, candidate))
-                if doubt is None or isinstance(cut, Unknown):
-                    return cut
-                return Known(await self.below(cut.value, name))
+                named = told.value.records
+                cut = await self._at.get(candidate, partial(self._cut, candidate, named))
+                return Known(cut if doubt is None else await self.below(cut, name))
         return doubt or Unknown(f"DNS knows no zone that holds {name}")
 
-    async def _cut(self, apex: str) -> Fact[Cut]:
-        named = await self._resolver.lookup(apex, "NS")
-        if isinstance(named, Unknown):
-            return named
-        if not named.value.records:
-            return Unknown(f"DNS names no name servers of {apex}")
-        return Known(Cut(apex, await self._places(named.value.records, Referral(apex))))
+    async def _cut(self, apex: str, named: tuple[str, ...]) -> Cut:
+        return Cut(apex, await self._places(named, Referral(apex)))
 
     async def _places(self, names: tuple[str, ...], glue: Referral) -> tuple[Place, ...]:
         each = await asyncio.gather(
