@@ -6,7 +6,6 @@ recovery that nothing disturbs, as before or as planned.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ from tests.faults.tally import Tally, Verdict
 from tests.faults.worker import REFUSED
 from tests.faults.world import World
 
-FULL = os.environ.get("MAILFIX_FULL") == "1"
 MOST = 400
 """Points of one kind on one way: more means that it never went through unharmed."""
 

@@ -11,9 +11,10 @@ from mailfix.apply.journal import State
 from mailfix.host import boot
 from tests.faults.power import CALLS, Disk, calls
 from tests.faults.subject import OLD, Snapshot, without_times
-from tests.faults.sweep import FULL, Way, differences, fixing, undoing
+from tests.faults.sweep import Way, differences, fixing, undoing
 from tests.faults.tally import Tally, Verdict
 from tests.faults.world import World
+from tests.full import FULL
 
 KEPT = (0.0, 0.5, 1.0) if not FULL else (0.0, 0.2, *([0.5] * 6), 0.8, 1.0)
 """How likely it is that what was not flushed is there all the same, for each cut."""

@@ -6,7 +6,6 @@ import pytest
 
 from tests.faults.sweep import (
     ERRORS,
-    FULL,
     KILLS,
     LASTING,
     STARTS,
@@ -19,6 +18,7 @@ from tests.faults.sweep import (
 )
 from tests.faults.tally import Tally
 from tests.faults.world import World
+from tests.full import FULL
 
 EVERY = (*KILLS, *ERRORS, *LASTING, *STARTS)
 STRIDE = 1 if FULL else 7

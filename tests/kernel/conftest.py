@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.full import FULL
 from tests.kernel.compare import MOST_UNDECIDED, Tally, tallies
 from tests.kernel.rig import namespace
 
-FULL = os.environ.get("MAILFIX_FULL") == "1"
 ENOUGH_VERDICTS = 100
 """Fewer say nothing about the usual share: one unlucky ruleset would be all of it."""
 REQUIRED = os.environ.get("MAILFIX_LAB") == "require"

@@ -14,8 +14,9 @@ from hypothesis import given
 
 from mailfix.firewall import Backend, Blocked, Direction, Question, RuleRef, judge, read_ruleset
 from mailfix.model import Family
+from tests.full import FULL
 from tests.kernel.compare import dumps, load, question
-from tests.kernel.conftest import FULL, drawing
+from tests.kernel.conftest import drawing
 from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.removal import remove

@@ -13,15 +13,16 @@ from hypothesis import Phase, given, settings
 
 from mailfix.firewall import Direction
 from mailfix.model import Family
+from tests.full import FULL
 from tests.kernel.compare import Tally, question
-from tests.kernel.conftest import FULL, drawing
+from tests.kernel.conftest import drawing
 from tests.kernel.cure_cases import BANS, IPTABLES, MIXED, NATIVE, Blockage
 from tests.kernel.cure_proof import Loads, NotLoaded, Plans, Proven, accepted, prove
 from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.shared import SharedRuleset, shared_rulesets
 
-EXAMPLES = 300 if FULL else 4
+EXAMPLES = 300 if FULL else 2
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from mailfix.firewall import Direction
 from mailfix.model import Family
+from tests.full import FULL
 from tests.kernel.compare import Tally, compare, load, question
-from tests.kernel.conftest import FULL, drawing
+from tests.kernel.conftest import drawing
 from tests.kernel.grammar import Ruleset, iptables_rulesets
 from tests.kernel.nft_grammar import nft_rulesets
 from tests.kernel.rig import namespace
 
-EXAMPLES = 1500 if FULL else 80
+EXAMPLES = 1500 if FULL else 60
 
 
 @st.composite

@@ -17,8 +17,8 @@ from mailfix.firewall import Direction
 from mailfix.firewall.cure import cure
 from mailfix.host import iptc_child
 from mailfix.model import Family
+from tests.full import FULL
 from tests.kernel.compare import question
-from tests.kernel.conftest import FULL
 from tests.kernel.rig import must_run, namespace, run
 from tests.kernel.shared import SharedRuleset, shared_rulesets
 

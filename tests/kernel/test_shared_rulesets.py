@@ -8,8 +8,8 @@ import pytest
 
 from mailfix.firewall import Direction, Verdict, judge, read_ruleset
 from mailfix.model import Family
+from tests.full import FULL
 from tests.kernel.compare import Tally, compare, dumps, question
-from tests.kernel.conftest import FULL
 from tests.kernel.rig import namespace
 from tests.kernel.shared import FOLDER, SharedRuleset, load_shared, shared_cases
 

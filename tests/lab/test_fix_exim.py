@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.full import FULL
 from tests.property.exim_texts import ASKED, OPTIONS, disagreements, read_answers, text_of
 
 from .breakages import BREAKAGES, LOCALMACROS, TEMPLATE
@@ -25,7 +26,7 @@ from .lab import Lab, running_lab
 from .mailhost import MailHost
 from .names import HOST_IPV4, HOST_IPV6, HOST_NAME
 from .present import Present
-from .test_fix import FULL, Fixed, confirmed, fix, undo
+from .test_fix import Fixed, confirmed, fix, undo
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
 

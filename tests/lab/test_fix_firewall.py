@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from tests.full import FULL
 
 from .breakages import BREAKAGES, NFT_FILE, POLICY_DROP, open_in_firewalld
 from .image import BASE, CSF, FIREWALLD, SAVED_IPTABLES, UFW, Layer
@@ -26,7 +27,6 @@ from .variants import VARIANTS
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
 
-FULL = os.environ.get("MAILFIX_FULL") == "1"
 RULES = (
     "firewall-inbound-blocked",
     "firewall-client-port-blocked",

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.full import FULL
+
 from .image import BASE, TRIXIE
 from .lab import Lab, running_lab
 from .letter_box import LetterBox
-from .test_fix import FULL
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
 

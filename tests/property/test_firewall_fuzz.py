@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from tests.full import FULL
+
 import json
 import os
 from pathlib import Path
@@ -19,7 +21,6 @@ from mailfix.model import Family
 from tests.property import damage
 from tests.property.fuzz_firewall import FOUND, stored
 
-FULL = os.environ.get("MAILFIX_FULL") == "1"
 HOSTS = damage.good_hosts()
 GOOD = {name: damage.verdicts(read_ruleset(dumps)) for name, dumps in HOSTS.items()}
 MANY = 100_000
