@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from mailfix.facts import Facts, Role
 from mailfix.grounds import with_authority
 from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.domain_name import shown_domain
 from mailfix.model import (
     Fact,
     Family,
@@ -22,8 +23,8 @@ from mailfix.model import (
     Subject,
     Unknown,
 )
-from mailfix.predicates.answer import Answer
-from mailfix.rulebook import Rule, Scope
+from mailfix.predicates.answer import Answer, Words
+from mailfix.rulebook import Each, Rule, Scope
 
 Ignored: TypeAlias = Iterable[Mapping[str, str | int]]
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
@@ -145,25 +146,31 @@ def _is_ignored(rule_id: str, answer: Answer, ignored: tuple[Mapping[str, str | 
 def _message(rule: Rule, answer: Answer) -> str:
     if answer.status is Status.UNKNOWN:
         return f"cannot tell: {answer.reason}"
-    return _filled_in(rule, rule.messages[answer.status.value], answer)
+    return _filled_in(rule, rule.messages[answer.status.value], _as_read(answer.words))
 
 
-def _filled_in(rule: Rule, template: str, answer: Answer) -> str:
+def _as_read(words: Words) -> Words:
+    """Domains as people read them; what is to be copied keeps the form of DNS."""
+    domain = words.get(Each.DOMAIN)
+    return {**words, Each.DOMAIN: shown_domain(domain)} if isinstance(domain, str) else words
+
+
+def _filled_in(rule: Rule, template: str, words: Words) -> str:
     try:
-        return template.format_map(dict(answer.words))
+        return template.format_map(dict(words))
     except KeyError as name:
         raise Refusal(f"rule {rule.id}: its check fills in no {name}") from None
 
 
 def _advice(rule: Rule, answer: Answer) -> str | None:
     text = answer.advice or rule.advice
-    return _filled_in(rule, text, answer) if text else None
+    return _filled_in(rule, text, answer.words) if text else None
 
 
 def _offer(rule: Rule, answer: Answer) -> FixOffer | None:
     if rule.fix is None:
         return None
-    preview = _filled_in(rule, rule.fix.preview, answer)
+    preview = _filled_in(rule, rule.fix.preview, answer.words)
     return FixOffer(rule.fix.action, rule.fix.automatic, preview)
 
 

@@ -234,3 +234,10 @@ def test_a_failure_tells_how_long_caches_keep_what_is_wrong() -> None:
     assert "stay in caches for up to 24 hours (TTL 86400)" in finding.evidence[-1]
     (finding,) = audit(of_domains(dataclasses.replace(slow, longest_ttl=3600)), [GONE])
     assert "caches" not in finding.evidence[-1]
+
+
+def test_an_internationalised_domain_is_told_as_people_read_it() -> None:
+    gone = DomainRecords("xn--mller-kva.example", in_dns=Known(False))
+    (finding,) = audit(of_domains(gone), [GONE])
+    assert finding.subject == {"domain": "xn--mller-kva.example"}
+    assert finding.message == "müller.example (xn--mller-kva.example) is not in DNS"
