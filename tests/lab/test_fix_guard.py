@@ -137,15 +137,15 @@ def test_a_fix_that_hangs_and_keeps_the_lock_is_ended_with_all_that_it_started(
 
 
 def test_what_is_confirmed_in_time_stays(host_before: Lab) -> None:
-    lab = host_before
-    number = made(lab, "file")
+    lab, seconds = host_before, 8
+    number = made(lab, "file", seconds)
     assert units(lab) != ""
     lab.host.sh("systemctl daemon-reload; systemctl start sysinit.target")
     lab.host.sh("systemctl start mailfix-recover-pending.service")
     assert content(lab) == "changed\n", "the unit for the next boot, started in this one"
     assert f"transaction {number} is kept" in lab.host.sh("mailfix confirm")
     assert units(lab) == ""
-    time.sleep(GUARD_S + 1)
+    time.sleep(seconds + 1)
     assert content(lab) == "changed\n"
     late = lab.host.run(["mailfix", "confirm"])
     assert late.returncode == 64

@@ -107,7 +107,7 @@ def test_tls_ports_show_the_certificate_of_the_host(healthy_lab: Lab, port: int)
         ("gmail.com", "MX", Answer("NOERROR", ("5 gmail-smtp-in.l.google.com.",))),
         ("no-such-name.example.com", "A", Answer("NXDOMAIN")),
         ("example.invalid", "A", Answer("NXDOMAIN")),
-        (HOST_NAME, "TXT", Answer("NOERROR")),
+        ("outside.example.com", "TXT", Answer("NOERROR")),
     ],
 )
 def test_bind_answers_for_the_whole_world(
