@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from tests.full import FULL
-
 import json
-import os
 from pathlib import Path
 from random import Random
 
@@ -18,6 +15,7 @@ from hypothesis import strategies as st
 
 from mailfix.firewall import Backend, Dump, Verdict, read_ruleset
 from mailfix.model import Family
+from tests.full import FULL
 from tests.property import damage
 from tests.property.fuzz_firewall import FOUND, stored
 
