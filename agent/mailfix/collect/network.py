@@ -31,20 +31,10 @@ def read_network(host: Host, settings: Settings, mta: Fact[Mta | None]) -> Netwo
         addresses=found,
         default_route=PerFamily(*(routes.has_default(family) for family in Family)),
         outgoing=outgoing,
-        endpoints=PerFamily(*(_endpoints(host, outgoing, own, family) for family in Family)),
+        endpoints=PerFamily(
+            *(firewall.endpoints(host, each, outgoing.of(each), own) for each in Family)
+        ),
     )
-
-
-def _endpoints(
-    host: Host, outgoing: PerFamily[Outgoing | None], own: tuple[HostAddress, ...], family: Family
-) -> Fact[firewall.Endpoints | None]:
-    leaving = outgoing.of(family)
-    if isinstance(leaving, Unknown):
-        return leaving
-    if leaving.value is None:
-        return Known(None)
-    mine = tuple(each.address for each in own if each.family is family)
-    return Known(firewall.endpoints(host, family, leaving.value, mine))
 
 
 def _outgoing(

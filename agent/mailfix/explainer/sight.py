@@ -101,12 +101,7 @@ async def _between(
         leaving = _leaving(mta, own, family)
     else:
         leaving = await _towards(host, asked.far, family)
-    if isinstance(leaving, Unknown):
-        return leaving
-    if leaving.value is None:
-        return Known(None)
-    mine = tuple(each.address for each in own if each.family is family)
-    return Known(firewall.endpoints(host, family, leaving.value, mine))
+    return firewall.endpoints(host, family, leaving, own)
 
 
 def _leaving(

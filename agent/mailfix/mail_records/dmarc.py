@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 
+from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.dmarc_record import BadRecord, Record, Request, is_record, read, repaired
 from mailfix.mail_records.proposal import ProposedSet
 from mailfix.mail_records.public_suffix import LEAST_LABELS, PublicSuffixes
@@ -149,16 +150,12 @@ def _judge(
     return DmarcPolicy(
         domain,
         own_name(name),
-        tuple(_clipped(text) for text in texts[:MAX_RECORDS]),
+        tuple(clipped(text) for text in texts[:MAX_RECORDS]),
         record,
         fault,
         organisation=organisation,
         proposal=None if record and not record.overlooked else _cure(owner, texts),
     )
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _cure(owner: str, texts: tuple[str, ...]) -> ProposedSet | None:

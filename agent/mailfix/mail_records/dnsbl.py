@@ -6,10 +6,10 @@ import ipaddress
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mailfix.mail_records.clipping import clipped
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import Lookup
 
-MAX_SHOWN = 200
 _ANSWERS = ipaddress.ip_network("127.0.0.0/8")
 _REFUSALS = (ipaddress.ip_network("127.255.255.0/24"), ipaddress.ip_network("127.0.0.1/32"))
 _LISTED_ENTRY = "127.0.0.2"
@@ -139,5 +139,4 @@ async def _reason(lookup: Lookup, name: str) -> str:
     answer = await lookup.lookup(name, "TXT")
     if isinstance(answer, Unknown) or not answer.value.records:
         return ""
-    text = answer.value.records[0]
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+    return clipped(answer.value.records[0])

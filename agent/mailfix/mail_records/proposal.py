@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailfix.mail_records.clipping import clipped
+
 STRING_BYTES = 255
 MAX_TOLD = 12
 TOLD_LENGTH = 600
@@ -51,7 +53,7 @@ class ProposedSet:
             yield f"zone file: {line}"
             yield f"panel: {name}, type {self.type}, {self._panel_value(record)}"
         for record in self.remove[:MAX_TOLD]:
-            yield f"remove: {_clipped(self._line(record))}"
+            yield f"remove: {clipped(self._line(record), TOLD_LENGTH)}"
         if len(self.remove) > MAX_TOLD:
             yield f"remove: {len(self.remove) - MAX_TOLD} more like these"
 
@@ -97,10 +99,6 @@ def _escaped(byte: int) -> str:
 
 def _printable(byte: int) -> str:
     return chr(byte) if byte in _PLAIN else f"\\{byte:03d}"
-
-
-def _clipped(line: str) -> str:
-    return line if len(line) <= TOLD_LENGTH else f"{line[:TOLD_LENGTH]}..."
 
 
 def _dotted(name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailfix.mail_records import mta_sts, tls_reporting, tlsa
+from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.mta_sts import BadPolicy, StsPolicy
 from mailfix.mail_records.mx import Lead, MailExchange, Target
 from mailfix.mail_records.proposal import ProposedSet
@@ -124,7 +125,7 @@ async def _reporting(lookup: Lookup, domain: str) -> Fact[TlsReporting | None]:
         return Known(None)
     fault = tls_reporting.fault_of(texts[0]) if len(texts) == 1 else _several(texts)
     cure = _kept_reporting(answer.value.owner or name, texts) if fault else None
-    return Known(TlsReporting(name, _clipped(texts[0]), fault, cure))
+    return Known(TlsReporting(name, clipped(texts[0]), fault, cure))
 
 
 def _kept_reporting(name: str, texts: tuple[str, ...]) -> ProposedSet | None:
@@ -205,7 +206,7 @@ async def _associated(domain: str, target: Target, found: RecordSet, presented: 
         cure = _republished(found.owner or name, records, shown.value[0])
     return Dane(
         target.name,
-        tuple(_clipped(record) for record in records),
+        tuple(clipped(record) for record in records),
         await presented.vouched_for(domain, name),
         matches,
         cure,
@@ -267,7 +268,3 @@ def _meant(records: Iterable[str], is_record: Callable[[str], bool], mark: str) 
 
 def _several(texts: tuple[str, ...]) -> str:
     return f"{len(texts)} records are published, and senders follow none of them"
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mailfix.facts import (
@@ -13,6 +14,7 @@ from mailfix.facts import (
     Blocker,
     Doubt,
     Flow,
+    HostAddress,
     MailUser,
     Outgoing,
     PortVerdict,
@@ -71,17 +73,25 @@ class Endpoints:
     forwarding: bool | None = None
 
 
-def endpoints(host: Host, family: Family, leaving: Outgoing, own: tuple[str, ...]) -> Endpoints:
-    """Add what the kernel's routes tell."""
+def endpoints(
+    host: Host, family: Family, leaving: Fact[Outgoing | None], own: Iterable[HostAddress]
+) -> Fact[Endpoints | None]:
+    """Add what the kernel's routes tell; None where the family has no way out."""
+    if isinstance(leaving, Unknown):
+        return leaving
+    if leaving.value is None:
+        return Known(None)
     found = routes.networks(family)
     networks = found.value if isinstance(found, Known) else ()
     forwarding = host.read(FORWARDING[family])
-    return Endpoints(
-        family,
-        leaving,
-        own,
-        tuple(Network(device, AddressSet.network(network)) for device, network in networks),
-        _is_on(forwarding.value) if isinstance(forwarding, Known) else None,
+    return Known(
+        Endpoints(
+            family,
+            leaving.value,
+            tuple(each.address for each in own if each.family is family),
+            tuple(Network(device, AddressSet.network(network)) for device, network in networks),
+            _is_on(forwarding.value) if isinstance(forwarding, Known) else None,
+        )
     )
 
 

@@ -24,17 +24,15 @@ def asked_by(finding: Finding, facts: Facts, host: Host) -> Fact[Question]:
 def _question(
     facts: Facts, host: Host, direction: Direction, family: Family, port: int
 ) -> Fact[Question]:
-    leaving, own = facts.outgoing.of(family), facts.addresses
-    if isinstance(leaving, Unknown):
-        return leaving
-    if isinstance(own, Unknown):
-        return own
-    if leaving.value is None:
+    if isinstance(facts.addresses, Unknown):
+        return facts.addresses
+    between = endpoints(host, family, facts.outgoing.of(family), facts.addresses.value)
+    if isinstance(between, Unknown):
+        return between
+    if between.value is None:
         return Unknown(f"this host has no way to the Internet over {family.label}")
-    mine = tuple(each.address for each in own.value if each.family is family)
-    between = endpoints(host, family, leaving.value, mine)
     user = _user(facts) if direction is Direction.OUT else None
-    return Known(question(between, direction, port, user))
+    return Known(question(between.value, direction, port, user))
 
 
 def _user(facts: Facts) -> MailUser | None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.spf.macros import (
     NAME_LENGTH,
     MacroString,
     parse_explanation,
     shortened_name,
 )
-from mailfix.mail_records.spf.problem import DnsFailure, SpfError, clipped
+from mailfix.mail_records.spf.problem import DnsFailure, SpfError
 from mailfix.mail_records.spf.record import (
     ASKING,
     Kind,

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mailfix.mail_records.spf.problem import SpfError, clipped
+from mailfix.mail_records.clipping import clipped
+from mailfix.mail_records.spf.problem import SpfError
 
 DOMAIN_LETTERS = frozenset("slodiphv")
 EXPLANATION_LETTERS = DOMAIN_LETTERS | frozenset("crt")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.proposal import ProposedSet
 from mailfix.mail_records.spf.evaluation import MAX_LOOKUPS, mx_hosts
-from mailfix.mail_records.spf.problem import SpfError, clipped
+from mailfix.mail_records.spf.problem import SpfError
 from mailfix.mail_records.spf.reach import Reach, reach_of_terms, total
 from mailfix.mail_records.spf.record import Kind, Mechanism, Qualifier, Record, Term, is_spf, parse
 from mailfix.mail_records.spf.repair import repaired

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-SHOWN = 100
-
 
 class SpfError(ValueError):
     """A record that cannot be evaluated: "permerror" (RFC 7208 section 2.6.7), in words."""
@@ -11,8 +9,3 @@ class SpfError(ValueError):
 
 class DnsFailure(Exception):
     """DNS did not answer: "temperror" (RFC 7208 section 2.6.6); its text is the reason."""
-
-
-def clipped(text: str, length: int = SHOWN) -> str:
-    """Shorten what somebody else wrote, so that it can be shown in a message."""
-    return text if len(text) <= length else f"{text[:length]}..."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.spf.evaluation import asks, record_of
 from mailfix.mail_records.spf.macros import MacroString, shortened_name
-from mailfix.mail_records.spf.problem import DnsFailure, SpfError, clipped
+from mailfix.mail_records.spf.problem import DnsFailure, SpfError
 from mailfix.mail_records.spf.record import Kind, Mechanism, Modifier, Qualifier, Record, Term
 from mailfix.record_set import Lookup
 

@@ -10,12 +10,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
+from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.spf.macros import (
     MacroString,
     parse_domain_spec,
     parse_macro_string,
 )
-from mailfix.mail_records.spf.problem import SpfError, clipped
+from mailfix.mail_records.spf.problem import SpfError
 
 VERSION = "v=spf1"
 COMMON_LENGTH = 1024
