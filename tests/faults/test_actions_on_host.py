@@ -61,7 +61,6 @@ CASES = (
 IN_CI = (
     ("blocked-25", FIX),
     ("blocked-25", UNDO),
-    ("disabled-exim", FIX),
     ("disabled-exim", RECOVER),
 )
 FAULTS = (
