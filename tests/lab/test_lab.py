@@ -165,7 +165,7 @@ def test_dns_is_late_by_as_much_as_asked_for(lab: Lab) -> None:
     lab.internet.break_dns(BadDns(Trouble.SLOW, delay=0.020))
     taken = sorted(map(float, on_host(lab, TIME_QUESTIONS).split()))
     assert taken[0] >= 0.020
-    assert taken[len(taken) // 2] < 0.030
+    assert taken[len(taken) // 2] < 0.060
 
 
 @pytest.mark.parametrize(
