@@ -13,6 +13,7 @@ from mailfix.changes.record_set import RecordSetChange, check_place, planned, pr
 from mailfix.host.dns_update import Primary
 from mailfix.mail_records.dkim import PublishedKey
 from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.proposal import ProposedSet
 from mailfix.model import Fact, Finding, Known, Subject, Unknown
 from mailfix.settings import CONFIG_FILE, DnsUpdate, Settings
@@ -159,7 +160,7 @@ def _draft(situation: Situation, wanted: ProposedSet) -> _Draft | Declined:
 
 def zone_of(settings: Settings, name: str) -> DnsUpdate | None:
     """The entry whose zone holds ``name``, the deepest if there are several."""
-    fitting = [each for each in settings.dns_updates if f".{name}".endswith(f".{each.zone}")]
+    fitting = [each for each in settings.dns_updates if is_within(name, each.zone)]
     return max(fitting, key=lambda each: len(each.zone), default=None)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.dmarc_record import BadRecord, Record, Request, is_record, read, repaired
+from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.proposal import ProposedSet
 from mailfix.mail_records.public_suffix import LEAST_LABELS, PublicSuffixes
 from mailfix.model import Fact, Known, Unknown, unread
@@ -79,10 +80,6 @@ class DmarcPolicy:
 
 def own_name(domain: str) -> str:
     return f"_dmarc.{domain}"
-
-
-def is_within(name: str, parent: str) -> bool:
-    return name == parent or name.endswith(f".{parent}")
 
 
 async def examine(lookup: Lookup, domain: str, suffixes: Fact[PublicSuffixes]) -> Fact[DmarcPolicy]:

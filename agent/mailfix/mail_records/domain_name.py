@@ -17,6 +17,11 @@ _NAME = re.compile(
 )
 
 
+def is_within(name: str, parent: str) -> bool:
+    """Tell whether a name is another or lies below it (RFC 1034 section 3.1); both lower case."""
+    return name == parent or name.endswith(f".{parent}")
+
+
 def is_mail_domain(name: str) -> bool:
     """Tell whether a name in A-labels, lower case, can be a mail domain on the Internet.
 

@@ -13,6 +13,7 @@ from mailfix.host.dns import Authority, Bogus
 from mailfix.mail_records import dkim, dmarc, mx, spf, transport
 from mailfix.mail_records.dkim import Signing
 from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.public_suffix import PublicSuffixes
 from mailfix.mail_records.transport import Presented, TransportPolicy
@@ -119,7 +120,7 @@ class NotingTtl:
     async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
         """Return the record set; see :class:`mailfix.record_set.Lookup`."""
         answer = await self._lookup.lookup(name, rdtype)
-        if isinstance(answer, Known) and name.endswith(self._domain):
+        if isinstance(answer, Known) and is_within(name, self._domain):
             self.longest = max(self.longest, answer.value.ttl)
         return answer
 

@@ -12,6 +12,7 @@ from mailfix.host.dns.name_servers import NameServers
 from mailfix.host.dns.question import NotAName, Question
 from mailfix.host.dns.referral import Referral, read_referral
 from mailfix.host.dns.shared import Shared
+from mailfix.mail_records.domain_name import is_within
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import Lookup
 
@@ -116,10 +117,10 @@ def ancestors(name: str) -> Iterator[str]:
     yield ROOT
 
 
-def is_within(name: str, apex: str) -> bool:
-    return apex == ROOT or name == apex or name.endswith(f".{apex}")
+def _is_at_or_below(name: str, apex: str) -> bool:
+    return apex == ROOT or is_within(name, apex)
 
 
 def _leads_down(apex: str, referral: Referral, name: str) -> bool:
-    below = referral.apex != apex and is_within(referral.apex, apex)
+    below = referral.apex != apex and _is_at_or_below(referral.apex, apex)
     return below and is_within(name, referral.apex)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from mailfix.mail_records.clipping import clipped
+from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.spf.macros import (
     NAME_LENGTH,
     MacroString,
@@ -224,7 +225,7 @@ class _Check:
             case Kind.MX:
                 return await self._is_near_mx(mechanism, name)
             case Kind.PTR:
-                return any(_is_within(each, name) for each in await self._validated_names())
+                return any(is_within(each, name.lower()) for each in await self._validated_names())
             case _:
                 return bool((await self._ask(name, "A")).records)
 
@@ -344,10 +345,6 @@ def _is_name(name: str) -> bool:
     return len(name) <= NAME_LENGTH and all(0 < len(label) < 64 for label in name.split("."))
 
 
-def _is_within(name: str, domain: str) -> bool:
-    return f".{name}".endswith(f".{domain.lower()}")
-
-
 def _dotted(address: Address) -> str:
     if address.version == 4:
         return str(address)
@@ -356,6 +353,6 @@ def _dotted(address: Address) -> str:
 
 def _preferred(validated: tuple[str, ...], domain: str) -> str:
     """Choose the value of ``%{p}`` (section 7.3)."""
-    within = [name for name in validated if _is_within(name, domain)]
+    within = [name for name in validated if is_within(name, domain.lower())]
     own = [name for name in within if name == domain.lower()]
     return next(iter((*own, *within, *validated)), "unknown")
