@@ -1,4 +1,4 @@
-"""What the administrator may choose in ``/etc/mailfix/config.yml``."""
+"""What the administrator may choose in ``/etc/mailfix/mailfix.yml``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mailfix.model import Refusal
 from mailfix.yaml_text import parse_mapping, shown
 
-CONFIG_FILE = "/etc/mailfix/config.yml"
+CONFIG_FILE = "/etc/mailfix/mailfix.yml"
 MAX_TARGETS = 20
 MAX_ZONES = 20_000
 MAX_DOMAINS = 100_000

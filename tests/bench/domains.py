@@ -53,7 +53,7 @@ class Crowd:
     def serve(self, count: int) -> None:
         """Let the host have the first ``count`` domains."""
         lines = "".join(f"  - {name}\n" for name in self.domains[:count])
-        self.lab.host.write("/etc/mailfix/config.yml", f"domains:\n{lines}")
+        self.lab.host.write("/etc/mailfix/mailfix.yml", f"domains:\n{lines}")
 
     def mailfix(self) -> Run:
         command = ("mailfix", "audit", "--format", "json")

@@ -259,8 +259,8 @@ def test_behind_nat_the_outside_address_is_unknown_until_it_is_configured(lab: L
     before = lab.host.audit()
     assert not rules_that("fail", before)
     assert rules_that("unknown", before) >= {"ptr-missing"}
-    assert "set public_ipv4 in /etc/mailfix/config.yml" in words_of(before)
-    lab.host.write("/etc/mailfix/config.yml", f"public_ipv4: {HOST_IPV4}\n")
+    assert "set public_ipv4 in /etc/mailfix/mailfix.yml" in words_of(before)
+    lab.host.write("/etc/mailfix/mailfix.yml", f"public_ipv4: {HOST_IPV4}\n")
     after = lab.host.audit()
     assert after.exit_code == 0
     assert not rules_that("unknown", after)
@@ -314,7 +314,7 @@ def test_each_family_and_port_is_told_apart(lab: Lab) -> None:
 
 def test_an_accepted_finding_is_ignored(lab: Lab) -> None:
     BREAKAGES["ptr-generic"].apply(lab.host, lab.internet)
-    lab.host.write("/etc/mailfix/config.yml", "ignore:\n  - rule: ptr-generic\n    family: ipv4\n")
+    lab.host.write("/etc/mailfix/mailfix.yml", "ignore:\n  - rule: ptr-generic\n    family: ipv4\n")
     audit = lab.host.audit()
     assert rules_that("ignored", audit) == {"ptr-generic"}
     assert audit.exit_code == 0

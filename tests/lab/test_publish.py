@@ -41,7 +41,7 @@ def shop(lab_machine: None) -> Iterator[Lab]:
         zone.write_text(ZONE_TEXT)
         role = f'type primary; file "{zone}"; allow-update {{ key "mailfix"; }};'
         lab.internet.add_zones(f'{KEY}zone "{ZONE}" {{ {role} }};\n')
-        lab.host.write("/etc/mailfix/config.yml", SETTINGS + UPDATES)
+        lab.host.write("/etc/mailfix/mailfix.yml", SETTINGS + UPDATES)
         lab.host.write(KEY_FILE, KEY)
         lab.host.sh(f"chmod 600 {KEY_FILE}")
         yield lab
@@ -86,7 +86,7 @@ def test_what_cannot_be_published_is_left_with_the_record_to_paste(shop: Lab) ->
     shop.host.sh(f"chmod 644 {KEY_FILE}")
     (left,) = fix(shop.host, *SPF).result["left"]
     assert f"has mode 0644 and not 0600: chmod 600 {KEY_FILE}" in left["reason"]
-    shop.host.write("/etc/mailfix/config.yml", SETTINGS)
+    shop.host.write("/etc/mailfix/mailfix.yml", SETTINGS)
     (left,) = fix(shop.host, *SPF).result["left"]
     assert "no entry of dns_updates" in left["reason"]
     assert f'IN TXT "{AFTER}"' in left["advice"]

@@ -44,7 +44,7 @@ def read(text: str) -> None:
     except Refusal as error:
         refusal = str(error)
     assert "\n" not in refusal
-    assert not refusal or refusal.startswith("/etc/mailfix/config.yml")
+    assert not refusal or refusal.startswith("/etc/mailfix/mailfix.yml")
 
 
 @given(SETTINGS_TEXT)

@@ -144,7 +144,7 @@ def test_without_a_zone_in_the_settings_the_record_is_told_to_be_pasted(served: 
     where = situation(served, with_dmarc("example.net", DMARC))
     found = declined(where, finding("example.net"))
     assert found.reason == (
-        "no entry of dns_updates in /etc/mailfix/config.yml has a zone that holds "
+        "no entry of dns_updates in /etc/mailfix/mailfix.yml has a zone that holds "
         "_dmarc.example.net: publish the record by hand, or add one"
     )
     assert f'_dmarc.example.net. 3600 IN TXT "{DMARC}"' in found.advice

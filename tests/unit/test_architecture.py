@@ -36,6 +36,7 @@ PURE = (
     "plan",
     "predicates",
     "firewall",
+    "comparison",
 )
 MAY_USE = {
     "model": set(),
@@ -56,7 +57,8 @@ MAY_USE = {
         "settings",
     },
     "outside": {"model", "facts", "record_set", "host"},
-    "report": {"model", "facts", "rulebook", "outside", "firewall"},
+    "comparison": {"model"},
+    "report": {"model", "facts", "rulebook", "outside", "firewall", "comparison"},
     "changes": {"model", "facts", "mail_records", "host", "firewall", "probes"},
     "actions": {
         *("model", "facts", "mail_records", "settings", "changes", "host", "firewall", "probes")

@@ -88,8 +88,8 @@ def test_every_setting_is_read() -> None:
 )
 def test_what_is_not_understood_is_refused_in_one_line(text: str, complaint: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        parse_settings(text, "/etc/mailfix/config.yml")
-    assert str(refusal.value).startswith("/etc/mailfix/config.yml")
+        parse_settings(text, "/etc/mailfix/mailfix.yml")
+    assert str(refusal.value).startswith("/etc/mailfix/mailfix.yml")
     assert complaint in str(refusal.value)
     assert "\n" not in str(refusal.value)
 

@@ -42,7 +42,7 @@ def _public(family: Family, source: str, configured: str | None) -> Fact[str]:
         return Known(source)
     return Unknown(
         f"the host sends from {source}, a private address; behind which address the Internet sees "
-        f"it cannot be read here: set public_{family.value} in /etc/mailfix/config.yml"
+        f"it cannot be read here: set public_{family.value} in /etc/mailfix/mailfix.yml"
     )
 
 

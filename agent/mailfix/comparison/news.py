@@ -1,0 +1,47 @@
+"""What one audit says that the one before did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailfix.model import Severity, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One failure as it stands; ``rule`` and ``subject`` identify it from run to run.
+
+    ``since`` (UTC) is the start of the first audit that found it; what was only unknown or not
+    judged meanwhile goes on. ``message`` is of the audit that found it last, from outside and not
+    escaped. ``doubt`` is why today's audit could not tell, and ``None`` where it found it.
+    """
+
+    rule: str
+    title: str
+    severity: Severity
+    subject: Subject
+    message: str
+    since: datetime
+    doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The failures of one audit, set against those of the audits before.
+
+    ``new`` and ``better`` are told for the first time. ``still`` was told before. ``wavering``
+    comes and goes: it is told again as new or better once it has lasted. ``unclear`` are checks
+    that passed before and could not be made lately. Each worst first.
+    """
+
+    new: tuple[Standing, ...] = ()
+    better: tuple[Standing, ...] = ()
+    still: tuple[Standing, ...] = ()
+    wavering: tuple[Standing, ...] = ()
+    unclear: tuple[Standing, ...] = ()
+
+    @property
+    def is_change(self) -> bool:
+        """Whether there is something that an administrator has not been told."""
+        return bool(self.new or self.better or self.unclear)
