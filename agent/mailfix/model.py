@@ -49,6 +49,23 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
+class Part(StrEnum):
+    """Where on mail's way a rule looks.
+
+    ``internet`` is what lies beyond the host: the provider and other servers. ``firewall`` is the
+    host's own packet rules, ``sockets`` the ports by which mail comes in, ``server`` the mail
+    server, ``dns`` what is published about the host and its domains, and ``host`` the machine: its
+    name, its addresses and its routes.
+    """
+
+    INTERNET = "internet"
+    FIREWALL = "firewall"
+    SOCKETS = "sockets"
+    SERVER = "server"
+    DNS = "dns"
+    HOST = "host"
+
+
 class Family(StrEnum):
     IPV4 = "ipv4"
     IPV6 = "ipv6"
@@ -101,6 +118,7 @@ class Finding:
     subject: Subject
     message: str
     why: str
+    part: Part
     evidence: tuple[str, ...] = ()
     advice: str | None = None
     fix: FixOffer | None = None

@@ -14,13 +14,13 @@ from typing import Any
 
 from mailfix.facts import Facts
 from mailfix.mail_records.domain import DomainRecords
-from mailfix.model import Family, Refusal, Severity
+from mailfix.model import Family, Part, Refusal, Severity
 from mailfix.predicates import PREDICATES, Predicate
 from mailfix.yaml_text import parse_mapping, shown
 
 SITE_FOLDER = "/etc/mailfix/rules"
 SITE_SEVERITIES = "severities.yml"
-_REQUIRED = {"id", "title", "severity", "why", "needs", "check", "messages"}
+_REQUIRED = {"id", "title", "severity", "part", "why", "needs", "check", "messages"}
 _OPTIONAL = {"scope", "each", "families", "params", "advice", "fix", "references"}
 _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
@@ -54,6 +54,7 @@ class RuleFix:
 class Rule:
     """One rule: which facts it needs, the named check, and the words for its answers.
 
+    ``part`` is where on mail's way it looks.
     ``needs`` are names of :class:`mailfix.facts.Facts`. With ``families`` the check is made once
     for each of them. With ``each`` it is made once for every mail domain, and ``needs`` may also
     be names of :class:`mailfix.mail_records.domain.DomainRecords`. ``scope`` says for which
@@ -63,6 +64,7 @@ class Rule:
     id: str
     title: str
     severity: Severity
+    part: Part
     why: str
     needs: tuple[str, ...]
     check: Predicate
@@ -161,6 +163,7 @@ def parse(content: Mapping[str, Any], where: str) -> Rule:
         id=_text(content["id"], where, "id"),
         title=_text(content["title"], where, "title"),
         severity=_severity(content["severity"], where),
+        part=_part(content["part"], where),
         why=_text(content["why"], where, "why"),
         needs=_texts(content["needs"], where, "needs"),
         check=check,
@@ -211,6 +214,13 @@ def _severity(value: Any, where: str) -> Severity:
     except ValueError:
         choices = ", ".join(Severity)
         raise Refusal(f"{where}: severity {shown(value)} is none of {choices}") from None
+
+
+def _part(value: Any, where: str) -> Part:
+    try:
+        return Part(value)
+    except ValueError:
+        raise Refusal(f"{where}: part {shown(value)} is none of {', '.join(Part)}") from None
 
 
 def _scope(value: Any, where: str) -> Scope:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mailfix.model import Finding, FixOffer, Severity, Status
+from mailfix.model import Finding, FixOffer, Part, Severity, Status
 from mailfix.predicates.reverse import is_generic
 from mailfix.report import document, text
 from mailfix.report.escape import clip, escape
@@ -29,6 +29,7 @@ FINDING = st.builds(
     subject=st.dictionaries(st.sampled_from(["port", "address", "helo"]), OUTSIDE),
     message=SAID,
     why=st.just("It matters."),
+    part=st.sampled_from(Part),
     evidence=st.lists(OUTSIDE, max_size=20).map(tuple),
     advice=st.none() | SAID,
     fix=st.none()

@@ -29,6 +29,7 @@ GOOD_RULE: dict[str, Any] = {
     "id": "smtp-not-listening",
     "title": "Nothing listens",
     "severity": "critical",
+    "part": "sockets",
     "why": "No mail comes in.",
     "needs": ["servers", "listeners"],
     "check": "smtp_port",
@@ -95,6 +96,7 @@ def check(content: dict[str, Any]) -> None:
 
 @given(st.sampled_from(sorted(set(GOOD_RULE) - {"check", "params"})), VALUES)
 @example("severity", [])
+@example("part", {})
 @example("messages", {"fail": "{", "pass": "}"})
 def test_a_rule_with_any_value_is_used_or_refused(key: str, value: Any) -> None:
     check({**GOOD_RULE, key: value})

@@ -18,7 +18,7 @@ from mailfix.mail_records.dkim import KeyVerdict, PublishedKey, PublishedKeys, S
 from mailfix.mail_records.dmarc import DmarcPolicy
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.mail_records.proposal import ProposedSet
-from mailfix.model import Finding, Known, Severity, Status, Unknown
+from mailfix.model import Finding, Known, Part, Severity, Status, Unknown
 from mailfix.settings import DnsUpdate, Settings
 from tests.publish import rig
 from tests.publish.changing import begin, everywhere, quiet, settle
@@ -30,7 +30,7 @@ DKIM = "v=DKIM1; k=rsa; p=" + "A" * 392
 
 def finding(domain: str, rule: str = "dmarc-missing", advice: str | None = None) -> Finding:
     return Finding(
-        rule, "", Status.FAIL, Severity.WARNING, {"domain": domain}, "", "", advice=advice
+        rule, "", Status.FAIL, Severity.WARNING, {"domain": domain}, "", "", Part.DNS, advice=advice
     )
 
 
@@ -96,6 +96,7 @@ def test_of_several_keys_the_one_that_the_finding_is_about_is_published(
         {"domain": name, "selector": "two"},
         "",
         "",
+        Part.DNS,
     )
     found = offered(situation(served, with_keys(name, "one", "two")), about_two)
     assert found.summary == f"publish TXT of two._domainkey.{name} at {ONE}"

@@ -27,6 +27,7 @@ def rule(name: str, severity: str = "critical", **more: Any) -> Rule:
         "id": name,
         "title": "A server is stopped",
         "severity": severity,
+        "part": "server",
         "why": "No mail comes in.",
         "needs": ["servers"],
         "check": "running",

@@ -13,7 +13,7 @@ from mailfix.changes.file import FileChange
 from mailfix.facts import Facts
 from mailfix.fixer import choosing
 from mailfix.fixer.choosing import Choice, Decision, automatic, choose
-from mailfix.model import Finding, FixOffer, Refusal, Severity, Status
+from mailfix.model import Finding, FixOffer, Part, Refusal, Severity, Status
 from mailfix.plan import identity, new_failures, still_there, to_cure
 from mailfix.report.fix.result import Cure
 from mailfix.settings import Settings
@@ -28,6 +28,7 @@ def finding(rule: str, action: str = "edit", *, automatic: bool = True, port: in
         subject={"port": port},
         message=f"{rule} fails",
         why="",
+        part=Part.HOST,
         fix=FixOffer(action, automatic, "edit a file"),
     )
 

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mailfix import rulebook
-from mailfix.model import Finding, FixOffer, Severity, Status
+from mailfix.model import Finding, FixOffer, Part, Severity, Status
 from mailfix.report import document, text
 from mailfix.report.summary import Report
 
@@ -25,6 +25,7 @@ BLOCKED = Finding(
     subject={"port": 25, "family": "ipv4"},
     message=f"tcp/25 over IPv4 is blocked for the whole Internet by {RULE7}",
     why="Mail servers on the Internet cannot connect.",
+    part=Part.FIREWALL,
     evidence=(f"100 % drop: {RULE7}",),
     fix=FixOffer("open-port", True, "open tcp/25 over IPv4 by the smallest change"),
 )
@@ -36,6 +37,7 @@ PTR = Finding(
     subject={"family": "ipv4", "address": "203.0.113.10"},
     message="203.0.113.10, from which mail leaves, has no PTR record",
     why="Gmail refuses such mail.",
+    part=Part.DNS,
     advice='Write to the provider:\n\n"Please set the PTR record of 203.0.113.10."',
 )
 SILENT = replace(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mailfix import rulebook
-from mailfix.model import Refusal, Severity
+from mailfix.model import Part, Refusal, Severity
 from mailfix.rulebook import Scope
 
 NOWHERE = Path("/nonexistent")
@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
     "id": "smtp-port",
     "title": "Nothing listens",
     "severity": "critical",
+    "part": "sockets",
     "why": "No mail comes in.",
     "needs": ["servers", "listeners"],
     "check": "smtp_port",
@@ -42,6 +43,7 @@ def put(folder: Path, content: object, name: str = "smtp-port") -> Path:
 def test_a_good_rule_is_as_it_was_written() -> None:
     rule = rulebook.parse(GOOD, "rule.yml")
     assert (rule.id, rule.severity, rule.scope) == ("smtp-port", Severity.CRITICAL, Scope.MTA)
+    assert rule.part is Part.SOCKETS
     assert rule.params == {"port": 25}
 
 
@@ -51,6 +53,8 @@ def test_a_good_rule_is_as_it_was_written() -> None:
         ({**GOOD, "serverity": "error"}, "unknown key 'serverity'"),
         ({**GOOD, "command": "rm"}, "unknown key 'command'"),
         (without("why"), "why missing"),
+        (without("part"), "part missing"),
+        ({**GOOD, "part": "moon"}, "part 'moon' is none of internet, firewall, sockets, server"),
         ({**GOOD, "severity": "fatal"}, "severity 'fatal' is none of critical, error, warning"),
         ({**GOOD, "scope": "world"}, "scope 'world' is none of mta, any"),
         ({**GOOD, "check": "no_such_check"}, "there is no check 'no_such_check'"),

@@ -48,6 +48,7 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "title": finding.title,
         "status": finding.status.value,
         "severity": finding.severity.value,
+        "part": finding.part.value,
         "subject": {key: _plain(value) for key, value in finding.subject.items()},
         "message": escape(finding.message),
         "why": finding.why,

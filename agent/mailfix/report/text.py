@@ -143,6 +143,7 @@ def write_rule(rule: Rule, *, colour: bool) -> str:
     style = Style(colour)
     lines = [f"{style.bold(rule.id)}: {rule.title}", ""]
     lines += labelled("severity", rule.severity.value)
+    lines += labelled("part", rule.part.value)
     lines += labelled("why", rule.why)
     lines += labelled("check", f"{rule.check.__name__}: {(rule.check.__doc__ or '').strip()}")
     lines += labelled("needs", ", ".join(rule.needs))
