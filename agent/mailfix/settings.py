@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from mailfix import setting_values
 from mailfix.model import Refusal
+from mailfix.report_settings import ReportSettings, report_settings
+from mailfix.setting_values import HOST_NAME, Reader, whole
 from mailfix.yaml_text import parse_mapping, shown
 
 CONFIG_FILE = "/etc/mailfix/mailfix.yml"
@@ -18,8 +20,6 @@ MAX_DOMAINS = 100_000
 MAX_NAME_LENGTH = 253
 DNS_PORT = 53
 DNSBLS = ("zen.spamhaus.org", "bl.spamcop.net", "psbl.surriel.com", "dnsbl.dronebl.org")
-_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", re.IGNORECASE)
-_UPDATE_KEYS = frozenset({"zone", "server", "port", "key_file"})
 _REQUIRED_UPDATE_KEYS = ("zone", "server", "key_file")
 
 
@@ -49,6 +49,7 @@ class Settings:
     as their owners write them (RFC 5890: U-labels or A-labels). ``dns_updates`` holds one entry for
     each zone; ``dns_update_seconds`` is how long the zone's name servers may take to follow.
     ``dnsbls`` are the blocklists in DNS that are asked about the addresses from which mail leaves.
+    ``report`` is what ``mailfix report`` keeps and where it tells.
     """
 
     target_hosts: tuple[str, ...] = ("smtp.gmail.com",)
@@ -64,6 +65,7 @@ class Settings:
     dns_updates: tuple[DnsUpdate, ...] = ()
     dns_update_seconds: int = 30
     dnsbls: tuple[str, ...] = DNSBLS
+    report: ReportSettings = field(default_factory=ReportSettings)
 
 
 def parse_settings(text: str, file: str = CONFIG_FILE) -> Settings:
@@ -89,7 +91,7 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_TARGETS:
         raise Refusal(f"{where}: expected a list of at most {MAX_TARGETS} host names")
     for name in value:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not HOST_NAME.fullmatch(name):
             raise Refusal(f"{where}: {shown(name)} is not a host name")
     return tuple(value)
 
@@ -124,15 +126,6 @@ def _seconds(value: Any, where: str) -> float:
     return float(value)
 
 
-def _whole(low: int, high: int) -> Callable[[Any, str], int]:
-    def read(value: Any, where: str) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise Refusal(f"{where}: expected a whole number from {low} to {high}")
-        return value
-
-    return read
-
-
 def _ignored(value: Any, where: str) -> tuple[Mapping[str, str | int], ...]:
     if not isinstance(value, list):
         raise Refusal(f"{where}: expected a list of entries such as '- rule: ptr-generic'")
@@ -159,25 +152,12 @@ def _updates(value: Any, where: str) -> tuple[DnsUpdate, ...]:
 
 
 def _update(value: Any, where: str) -> DnsUpdate:
-    if not isinstance(value, dict):
-        raise Refusal(f"{where}: expected 'zone', 'server' and 'key_file'")
-    for key in value:
-        if key not in _UPDATE_KEYS:
-            raise Refusal(f"{where}: unknown key {shown(key)}")
-    for key in _REQUIRED_UPDATE_KEYS:
-        if key not in value:
-            raise Refusal(f"{where}: {key} is missing")
-    return DnsUpdate(
-        zone=_zone(value["zone"], f"{where}: zone"),
-        server=_server(value["server"], f"{where}: server"),
-        key_file=_path(value["key_file"], f"{where}: key_file"),
-        port=_whole(1, 65535)(value.get("port", DNS_PORT), f"{where}: port"),
-    )
+    return DnsUpdate(**setting_values.block(value, where, _UPDATE_READERS, _REQUIRED_UPDATE_KEYS))
 
 
 def _zone(value: Any, where: str) -> str:
     name = value.removesuffix(".") if isinstance(value, str) else ""
-    if not _NAME.fullmatch(name):
+    if not HOST_NAME.fullmatch(name):
         raise Refusal(
             f"{where}: {shown(value)} is not the name of a zone "
             "(an internationalised one begins with xn--)"
@@ -185,24 +165,13 @@ def _zone(value: Any, where: str) -> str:
     return name.lower()
 
 
-def _server(value: Any, where: str) -> str:
-    name = value.removesuffix(".") if isinstance(value, str) else ""
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    if not _NAME.fullmatch(name):
-        raise Refusal(f"{where}: {shown(value)} is neither an address nor a host name")
-    return name.lower()
-
-
-def _path(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-        raise Refusal(f"{where}: expected a path that begins with /")
-    return value
-
-
-_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+_UPDATE_READERS: Mapping[str, Reader] = {
+    "zone": _zone,
+    "server": setting_values.server,
+    "port": whole(1, 65535),
+    "key_file": setting_values.path,
+}
+_READERS: Mapping[str, Reader] = {
     "target_hosts": _names,
     "target_domains": _names,
     "control_hosts": _names,
@@ -210,10 +179,11 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "public_ipv6": _address(6),
     "audit_seconds": _seconds,
     "ignore": _ignored,
-    "guard_seconds": _whole(10, 3600),
-    "keep_transactions": _whole(1, 100_000),
+    "guard_seconds": whole(10, 3600),
+    "keep_transactions": whole(1, 100_000),
     "domains": _domains,
     "dns_updates": _updates,
-    "dns_update_seconds": _whole(1, 600),
+    "dns_update_seconds": whole(1, 600),
     "dnsbls": _names,
+    "report": report_settings,
 }

@@ -45,7 +45,9 @@ MAY_USE = {
     "mail_records": {"model", "record_set"},
     "facts": {"model", "mail_records"},
     "yaml_text": {"model"},
-    "settings": {"model", "yaml_text"},
+    "setting_values": {"model", "yaml_text"},
+    "report_settings": {"model", "setting_values", "yaml_text"},
+    "settings": {"model", "report_settings", "setting_values", "yaml_text"},
     "firewall": {"model"},
     "predicates": {"model", "facts", "mail_records"},
     "rulebook": {"model", "facts", "mail_records", "predicates", "yaml_text"},
@@ -70,7 +72,7 @@ MAY_USE = {
         *("firewall", "settings"),
     },
 }
-TIES_ROOMS = {"auditor", "explainer", "fixer", "cli", "__main__", ""}
+TIES_ROOMS = {"auditor", "explainer", "fixer", "reporter", "cli", "__main__", ""}
 
 
 @dataclass(frozen=True)

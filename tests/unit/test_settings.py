@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailfix.model import Refusal
+from mailfix.report_settings import Mail, ReportSettings, Smarthost, Tls, Webhook, When
 from mailfix.settings import DnsUpdate, Settings, parse_settings
 
 
@@ -71,7 +72,7 @@ def test_every_setting_is_read() -> None:
         ("ignore: [{rule: a, port: [25]}]", "only texts and whole numbers match"),
         ("ignore: [{rule: a, port: 2.5}]", "only texts and whole numbers match"),
         ("dns_updates: example.com", "expected a list of at most"),
-        ("dns_updates: [example.com]", "entry 1: expected 'zone', 'server' and 'key_file'"),
+        ("dns_updates: [example.com]", "entry 1: expected a block with zone, server, key_file"),
         ("dns_updates: [{zone: example.com, key_file: /k}]", "entry 1: server is missing"),
         (update("key: secret"), "entry 1: unknown key 'key'"),
         (update("zone: ''"), "entry 1: zone: '' is not the name of a zone"),
@@ -123,3 +124,82 @@ def test_a_zone_is_there_once() -> None:
     entry = "{zone: example.com, server: 192.0.2.53, key_file: /k}"
     with pytest.raises(Refusal, match=r"dns_updates: the zone example\.com is there twice"):
         parse_settings(f"dns_updates: [{entry}, {entry}]")
+
+
+REPORT = """
+report:
+  keep: 5
+  steady_runs: 3
+  prometheus: off
+  webhook:
+    {url: "https://hooks.example.net/mailfix?to=7", token_file: /etc/mailfix/token, seconds: 5,
+     tries: 2, when: always}
+  mail:
+    to: [postmaster@example.com, root]
+    from: mailfix@mail.example.com
+    smarthost:
+      {host: Smtp.Example.Net., port: 2525, tls: implicit, user: me, password_file: /etc/secret}
+"""
+
+
+def test_every_setting_of_the_report_is_read() -> None:
+    webhook = Webhook(
+        "https://hooks.example.net/mailfix?to=7", "/etc/mailfix/token", 5, 2, When.ALWAYS
+    )
+    smarthost = Smarthost("smtp.example.net", 2525, Tls.IMPLICIT, "me", "/etc/secret")
+    mail = Mail(("postmaster@example.com", "root"), "mailfix@mail.example.com", smarthost)
+    assert parse_settings(REPORT).report == ReportSettings(5, 3, None, webhook, mail)
+
+
+def test_without_a_word_mail_goes_to_root_and_nothing_to_the_web() -> None:
+    report = parse_settings("report: {keep: 10}").report
+    assert (report.mail, report.webhook) == (Mail(to=("root",)), None)
+    assert parse_settings("report: {mail: off}").report.mail is None
+
+
+@pytest.mark.parametrize(("tls", "port"), [("starttls", 587), ("implicit", 465), ("none", 25)])
+def test_a_smarthost_is_dialled_at_the_usual_port_of_its_kind(tls: str, port: int) -> None:
+    text = f"report: {{mail: {{smarthost: {{host: 192.0.2.9, tls: {tls}}}}}}}"
+    mail = parse_settings(text).report.mail
+    assert mail is not None
+    assert mail.smarthost is not None
+    assert mail.smarthost.dialled == port
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        ("[]", "report: expected a block with keep, steady_runs"),
+        ("{kept: 1}", "report: unknown key 'kept'; known: keep,"),
+        ("{keep: 0}", "report: keep: expected a whole number from 1"),
+        ("{prometheus: /tmp/x}", "prometheus: expected a path that ends with .prom, or off"),
+        ("{webhook: {}}", "webhook: url is missing"),
+        ("{webhook: {url: 'http://example.net/'}}", "url: expected https://"),
+        ("{webhook: {url: 'http://127.0.0.1.example.net/'}}", "url: expected https://"),
+        ("{webhook: {url: 'ftp://example.net/'}}", "url: expected https://"),
+        ("{webhook: {url: 'https://a:b@example.net/'}}", "put the secret into token_file"),
+        ("{webhook: {url: 'https://example.net:99999/'}}", "is not a web address"),
+        ("{webhook: {url: 'https://[::1'}}", "is not a web address"),
+        ('{webhook: {url: "https://example.net/\\r\\nX: y"}}', "expected an address that begins"),
+        ("{webhook: {url: 'https://e.example/', when: never}}", "when: expected change or always"),
+        ("{webhook: {url: 'https://e.example/', seconds: 0}}", "seconds: expected a whole number"),
+        ("{mail: {to: []}}", "to: expected one to 10 addresses"),
+        ("{mail: {to: '-oQ/tmp'}}", "'-oQ/tmp' is neither a mail address nor a local user"),
+        ('{mail: {to: "a@example.com\\nBcc: b@example.com"}}', "is neither a mail address"),
+        ("{mail: {to: 'a b@example.com'}}", "is neither a mail address"),
+        ("{mail: {from: 'a@b'}}", "from: 'a@b' is neither a mail address"),
+        ("{mail: {smarthost: {}}}", "smarthost: host is missing"),
+        ("{mail: {smarthost: {host: smtp}}}", "neither an address nor a host name"),
+        ("{mail: {smarthost: {host: 192.0.2.9, tls: maybe}}}", "tls: expected starttls"),
+        ("{mail: {smarthost: {host: 192.0.2.9, user: me}}}", "user and password_file belong"),
+        (
+            "{mail: {smarthost: {host: 192.0.2.9, tls: none, user: me, password_file: /p}}}",
+            "a password is not sent without TLS",
+        ),
+    ],
+)
+def test_a_report_setting_that_cannot_be_meant_is_refused(block: str, complaint: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_settings(f"report: {block}")
+    assert complaint in str(refused.value)
+    assert "\n" not in str(refused.value)

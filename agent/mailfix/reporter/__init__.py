@@ -1,0 +1,1 @@
+"""One report run: audit, compare with the last, store, tell through every door."""
