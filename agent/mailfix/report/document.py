@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mailfix.model import Finding
+from mailfix.model import Finding, Subject
 from mailfix.report.escape import escape
 from mailfix.report.summary import Report
 
@@ -21,7 +21,7 @@ def write(report: Report) -> Iterator[str]:
 
     Text from outside has its control characters escaped.
     """
-    head = json.dumps(_head(report), indent=1, ensure_ascii=False)
+    head = json.dumps(plain_head(report, SCHEMA), indent=1, ensure_ascii=False)
     yield head.removesuffix("\n}") + ',\n "findings": ['
     for number, finding in enumerate(chain(report.findings, report.passes())):
         yield ",\n" if number else "\n"
@@ -29,9 +29,10 @@ def write(report: Report) -> Iterator[str]:
     yield "\n ]\n}\n"
 
 
-def _head(report: Report) -> dict[str, Any]:
+def plain_head(report: Report, schema: str) -> dict[str, Any]:
+    """What every document that is made of an audit begins with, as plain values."""
     return {
-        "schema": SCHEMA,
+        "schema": schema,
         "version": report.version,
         "host": escape(report.host),
         "started": report.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -49,7 +50,7 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "status": finding.status.value,
         "severity": finding.severity.value,
         "part": finding.part.value,
-        "subject": {key: _plain(value) for key, value in finding.subject.items()},
+        "subject": plain_subject(finding.subject),
         "message": escape(finding.message),
         "why": finding.why,
         "evidence": [escape(line) for line in finding.evidence],
@@ -63,8 +64,11 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _plain(value: str | int) -> str | int:
-    return escape(value) if isinstance(value, str) else value
+def plain_subject(subject: Subject) -> dict[str, str | int]:
+    """A subject as plain values."""
+    return {
+        key: escape(value) if isinstance(value, str) else value for key, value in subject.items()
+    }
 
 
 def _escaped_lines(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What a report run tells, as text for people and as JSON for programs."""
