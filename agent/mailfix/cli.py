@@ -36,6 +36,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class AuditFormat(StrEnum):
+    text = "text"
+    json = "json"
+    prometheus = "prometheus"
+    nagios = "nagios"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         _out(f"mailfix {__version__}\n")
@@ -53,7 +60,7 @@ def options(
 
 @app.command(epilog="Example: mailfix audit --format json | jq '.findings[] | .message'")
 def audit(
-    form: Format = typer.Option(Format.text, "--format", help="How to write the report."),
+    form: AuditFormat = typer.Option(AuditFormat.text, "--format", help="How to write the report."),
     every: bool = typer.Option(
         False, "--all", help="List the checks that passed, too, and every domain of a failure."
     ),
@@ -63,14 +70,19 @@ def audit(
 ) -> None:
     """Tell what on this host, and in its DNS, stops mail. Changes nothing; run it as root."""
     from mailfix import auditor
-    from mailfix.report import document, text
+    from mailfix.report import document, nagios, prometheus, text
 
     report = auditor.run(tuple(domain or ()))
-    if form is Format.json:
-        for piece in document.write(report):
-            _out(piece)
-    else:
-        _out(text.write(report, every=every, colour=_colour()))
+    match form:
+        case AuditFormat.json:
+            for piece in document.write(report):
+                _out(piece)
+        case AuditFormat.prometheus:
+            _out(prometheus.write(report))
+        case AuditFormat.nagios:
+            _out(nagios.write(report))
+        case AuditFormat.text:
+            _out(text.write(report, every=every, colour=_colour()))
     raise typer.Exit(report.exit_code)
 
 
