@@ -19,6 +19,7 @@ from mailfix.grounds import doubted
 from mailfix.host import Host
 from mailfix.host.files import read_text
 from mailfix.model import Known, Refusal, Unknown
+from mailfix.overview import overview
 from mailfix.probes.domains import configured
 from mailfix.progress import Progress
 from mailfix.report.summary import Report
@@ -72,6 +73,7 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
         findings=judgement.findings,
         passed=judgement.passed,
         passes=lambda: passes(facts, book),
+        overview=overview(facts),
     )
     return Examination(chosen, facts, report)
 

@@ -19,7 +19,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "agent" / "mailfix"
 SLOW = {
     *("dns", "yaml", "psutil", "jsonschema", "ssl", "sqlite3", "iptc", "rich", "hypothesis"),
-    *("ctypes", "http", "urllib", "email", "unittest", "logging", "multiprocessing"),
+    *("ctypes", "http", "urllib", "email", "unittest", "logging", "multiprocessing", "jinja2"),
 }
 WORLD = {
     *("subprocess", "socket", "psutil", "dns", "ssl", "sqlite3", "iptc", "ctypes", "signal"),
@@ -37,6 +37,7 @@ PURE = (
     "predicates",
     "firewall",
     "comparison",
+    "overview",
 )
 MAY_USE = {
     "model": set(),
@@ -60,7 +61,8 @@ MAY_USE = {
     },
     "outside": {"model", "facts", "record_set", "host"},
     "comparison": {"model"},
-    "report": {"model", "facts", "rulebook", "outside", "firewall", "comparison"},
+    "overview": {"model", "facts", "mail_records", "predicates"},
+    "report": {"model", "facts", "overview", "rulebook", "outside", "firewall", "comparison"},
     "changes": {"model", "facts", "mail_records", "host", "firewall", "probes"},
     "actions": {
         *("model", "facts", "mail_records", "settings", "changes", "host", "firewall", "probes")

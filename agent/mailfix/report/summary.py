@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailfix.model import Finding, Status
+from mailfix.overview import Overview
 
 
 def _none() -> Iterator[Finding]:
@@ -19,7 +20,8 @@ class Report:
     """One audit; ``started`` is in UTC, ``duration_s`` in seconds.
 
     ``findings`` are all but the passes, failures first. Those may be many and are made when they
-    are read: ``passed`` is their number, and ``passes`` yields them.
+    are read: ``passed`` is their number, and ``passes`` yields them. ``overview`` is the mail host
+    that all of them are about.
     """
 
     version: str
@@ -29,6 +31,7 @@ class Report:
     findings: tuple[Finding, ...]
     passed: int = 0
     passes: Callable[[], Iterator[Finding]] = _none
+    overview: Overview = field(default_factory=Overview)
 
     def of(self, status: Status) -> tuple[Finding, ...]:
         """The findings with a status other than pass."""
