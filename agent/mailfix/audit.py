@@ -22,6 +22,7 @@ from mailfix.model import (
     Status,
     Subject,
     Unknown,
+    sortable,
 )
 from mailfix.predicates.answer import Answer, Words
 from mailfix.rulebook import Each, Rule, Scope
@@ -68,7 +69,7 @@ def passes(facts: Facts, rules: Iterable[Rule]) -> Iterator[Finding]:
     """Yield the checks that passed, by severity, rule and subject."""
     for rule in sorted(rules, key=lambda rule: (SEVERITY_ORDER.index(rule.severity), rule.id)):
         found = [each for each in answers(facts, rule) if each.status is Status.PASS]
-        for answer in sorted(found, key=lambda answer: _sortable(answer.subject)):
+        for answer in sorted(found, key=lambda answer: sortable(answer.subject)):
             yield _finding(rule, answer, ())
 
 
@@ -180,13 +181,5 @@ def _order(finding: Finding) -> tuple[int, int, str, str]:
         STATUS_ORDER.index(finding.status),
         SEVERITY_ORDER.index(finding.severity),
         finding.rule,
-        _sortable(finding.subject),
-    )
-
-
-def _sortable(subject: Subject) -> str:
-    """Order ports by their number: tcp/25 comes first."""
-    return " ".join(
-        f"{key}={value:05d}" if isinstance(value, int) else f"{key}={value}"
-        for key, value in sorted(subject.items())
+        sortable(finding.subject),
     )

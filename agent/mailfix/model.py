@@ -95,6 +95,14 @@ class PerFamily(Generic[T]):
 Subject: TypeAlias = Mapping[str, str | int]
 
 
+def sortable(subject: Subject) -> str:
+    """By this text subjects are put in order: ports by their number, tcp/25 first."""
+    return " ".join(
+        f"{key}={value:05d}" if isinstance(value, int) else f"{key}={value}"
+        for key, value in sorted(subject.items())
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FixOffer:
     """What ``mailfix fix`` can do about a finding."""

@@ -13,8 +13,9 @@ class Standing:
     """One failure as it stands; ``rule`` and ``subject`` identify it from run to run.
 
     ``since`` (UTC) is the start of the first audit that found it; what was only unknown or not
-    judged meanwhile goes on. ``message`` is of the audit that found it last, from outside and not
-    escaped. ``doubt`` is why today's audit could not tell, and ``None`` where it found it.
+    judged meanwhile goes on. ``message`` is of the audit that found it last, from outside, cut and
+    not escaped. ``doubt`` is ``None`` where today's audit found it, and otherwise what that says
+    instead: why it could not tell, or that it passes.
     """
 
     rule: str
@@ -32,7 +33,7 @@ class News:
 
     ``new`` and ``better`` are told for the first time. ``still`` was told before. ``wavering``
     comes and goes: it is told again as new or better once it has lasted. ``unclear`` are checks
-    that passed before and could not be made lately. Each worst first.
+    that could not be made for some runs in a row, told once. Each worst first.
     """
 
     new: tuple[Standing, ...] = ()

@@ -165,7 +165,7 @@ def helo_leads_back(
     helo = helo_records.name
     if family is Family.IPV6 and helo_records.ipv4 == helo_records.ipv6 == Known(()):
         return
-    subject = {"family": family.value, "helo": helo}
+    subject = {"family": family.value}
     found = helo_records.addresses(family)
     if isinstance(outgoing.public, Unknown):
         yield unknown(subject, outgoing.public.reason)

@@ -133,7 +133,7 @@ def spf_admits_helo(
     if not isinstance(mta.helo, Known) or helo_spf.result in (Result.NONE, Result.NEUTRAL):
         return
     helo = mta.helo.value
-    subject = {"helo": helo, "family": family.value}
+    subject = {"family": family.value}
     version = ipaddress.ip_address(helo_spf.address).version
     words = _told(helo_spf) | {"helo": helo, "term": f"ip{version}:{helo_spf.address}"}
     if helo_spf.result in BOUNCES_ALIKE:
