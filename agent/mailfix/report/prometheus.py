@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 
 from mailfix.comparison.news import News
-from mailfix.model import Finding, Severity, Status, Subject
-from mailfix.report.escape import clip, escape
+from mailfix.model import Finding, Severity, Status
+from mailfix.report.escape import escape
+from mailfix.report.subject import flat
 from mailfix.report.summary import Report
 
 MAX_OF_A_RULE = 10
 """Findings of one rule and status that have a series of their own: each costs memory for weeks."""
-MAX_SUBJECT = 200
 LAST_RUN_OK = "mailfix_last_run_ok"
 _OK_LINE = re.compile(rf"^{LAST_RUN_OK} .*$", re.MULTILINE)
 _OK_HELP = "Whether the last run came to its end."
@@ -133,11 +133,6 @@ def _sample(finding: Finding) -> Sample:
 def _distinct(samples: Iterable[Sample]) -> Iterable[Sample]:
     """A series that is there twice spoils the whole file; cut subjects may be alike."""
     return {tuple(sample.labels.values()): sample for sample in samples}.values()
-
-
-def flat(subject: Subject) -> str:
-    """A subject in one line, for example ``family=ipv4 port=25``."""
-    return clip(escape(" ".join(f"{key}={subject[key]}" for key in sorted(subject))), MAX_SUBJECT)
 
 
 def _of_the_news(news: News) -> Metric:

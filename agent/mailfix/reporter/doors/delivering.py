@@ -6,9 +6,14 @@ from collections.abc import Mapping
 
 from mailfix.report.bulletin import Bulletin
 from mailfix.report_settings import ReportSettings
+from mailfix.reporter.doors import journal, prometheus
 from mailfix.reporter.doors.door import THIS_HOST, Delivery, Door, Errand, Places
 
-DOORS: Mapping[str, Door] = {}
+DOORS: Mapping[str, Door] = {
+    journal.NAME: journal.through,
+    prometheus.NAME: prometheus.through,
+}
+"""In this order: Prometheus comes last, for its file tells of the doors before it."""
 
 
 def deliver(
@@ -18,6 +23,7 @@ def deliver(
     done: tuple[Delivery, ...] = ()
     for name, door in DOORS.items():
         done += (_through(name, door, Errand(bulletin, settings, places, done)),)
+    journal.tell_failures(done, places)
     return done
 
 
