@@ -18,13 +18,11 @@ from mailfix.report import journal
 from mailfix.report.journal import Kind
 from mailfix.report_settings import ReportSettings
 from mailfix.reporter.doors import Delivery, Places, deliver
-from tests.property.hostile import ANY_st.text()
+from tests.property.hostile import ANY_TEXT
 from tests.unit.bulletins import BLOCKED, GENERIC, UNTOLD, bulletin, standing
 
 CATALOG = Path(__file__).resolve().parents[2] / "packaging" / "catalog" / "mailfix.catalog"
 ALL_OF_IT = News(new=(standing(BLOCKED),), better=(standing(GENERIC),), unclear=(standing(UNTOLD),))
-
-
 
 
 def decoded(datagram: bytes) -> list[tuple[str, str]]:
@@ -107,7 +105,7 @@ def test_a_thousand_news_are_fifty_entries() -> None:
     assert len(list(journal.entries(bulletin(news=News(new=many))))) == 1 + journal.MAX_NEWS
 
 
-@given(ANY_st.text(), ANY_st.text())
+@given(ANY_TEXT, ANY_TEXT)
 def test_no_text_from_outside_begins_a_field_of_its_own(message: str, subject: str) -> None:
     hostile = replace(BLOCKED, message="x" + message + "\nPRIORITY=0\nMESSAGE=all is well")
     told = News(new=(standing(hostile, {"domain": subject}),))
