@@ -7,8 +7,9 @@ import time
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailfix.host.dns_update.key import ALGORITHMS, LIMIT, TsigKey, parse_key
+from mailfix.host.dns_update.key import ALGORITHMS, TsigKey, parse_key
 from mailfix.host.dns_update.trouble import Refused
+from mailfix.host.secret_file import LIMIT
 from tests.property.hostile import text_of
 
 TEXT = text_of(

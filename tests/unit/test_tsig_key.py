@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailfix.host.dns_update.key import LIMIT, TsigKey, parse_key, read_key
+from mailfix.host.dns_update.key import TsigKey, parse_key, read_key
 from mailfix.host.dns_update.trouble import Refused
+from mailfix.host.secret_file import LIMIT
 
 SECRET = "bWFpbGZpeC10ZXN0LXNlY3JldA=="
 PLAIN = f'key "mailfix" {{\n\talgorithm hmac-sha256;\n\tsecret "{SECRET}";\n}};\n'

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
-import shlex
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mailfix.host.dns_update.trouble import Refused
-
-LIMIT = 4096
-"""Bytes; a key takes about a hundred."""
+from mailfix.host.secret_file import NotSecret, read_secret
 
 ALGORITHMS = frozenset(
     {
@@ -24,7 +19,6 @@ ALGORITHMS = frozenset(
 )
 """Of RFC 8945 section 6, without those that must not be used."""
 
-_MODES = frozenset({0o600, 0o400})
 _NAME = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _BLANK = re.compile(r"\s+|//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _TOKEN = re.compile(r'"([^"\n]*)"|([{};])|([^\s"{};]+)')
@@ -46,28 +40,10 @@ def read_key(path: str) -> TsigKey:
         Refused: it is open to others, missing, or holds something else.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise Refused(f"the key {path} cannot be read: {error.strerror}") from None
-    try:
-        _require_private(os.fstat(descriptor), path)
-        data = os.read(descriptor, LIMIT + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > LIMIT:
-        raise Refused(f"the key {path} is larger than {LIMIT} bytes")
-    return parse_key(data.decode("latin-1"), f"the key {path}")
-
-
-def _require_private(status: os.stat_result, path: str) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"the key {path} is not a regular file")
-    name = shlex.quote(path)
-    if status.st_uid != 0:
-        raise Refused(f"the key {path} does not belong to root: chown root:root {name}")
-    mode = stat.S_IMODE(status.st_mode)
-    if mode not in _MODES:
-        raise Refused(f"the key {path} has mode {mode:04o} and not 0600: chmod 600 {name}")
+        text = read_secret(path, "the key")
+    except NotSecret as error:
+        raise Refused(str(error)) from None
+    return parse_key(text, f"the key {path}")
 
 
 def parse_key(text: str, where: str) -> TsigKey:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from mailfix.report.bulletin import Bulletin
 from mailfix.report_settings import ReportSettings
-from mailfix.reporter.doors import journal, prometheus
+from mailfix.reporter.doors import journal, prometheus, webhook
 from mailfix.reporter.doors.door import THIS_HOST, Delivery, Door, Errand, Places
 
 DOORS: Mapping[str, Door] = {
     journal.NAME: journal.through,
+    webhook.NAME: webhook.through,
     prometheus.NAME: prometheus.through,
 }
 """In this order: Prometheus comes last, for its file tells of the doors before it."""

@@ -1,0 +1,134 @@
+"""A web server on loopback with a certificate of its own, that answers as a test tells it."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Answer = Callable[["Handler"], None]
+
+
+@dataclass
+class Heard:
+    """One request."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def content(self) -> Any:
+        return json.loads(self.body)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append(Heard(self.path, dict(self.headers), body))
+        answers = self.server.answers
+        answers[min(len(self.server.heard), len(answers)) - 1](self)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, answers: tuple[Answer, ...]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers = answers
+        self.heard: list[Heard] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that gives up is what some tests are about."""
+
+
+@dataclass
+class Certificate:
+    """A certificate for localhost and its key in one file; it is its own authority."""
+
+    file: Path
+    names: tuple[str, ...] = field(default=("DNS:localhost", "IP:127.0.0.1"))
+
+    def make(self) -> Certificate:
+        key, certificate = self.file.with_suffix(".key"), self.file.with_suffix(".crt")
+        subprocess.run(
+            (
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
+                *("ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(key)),
+                *("-out", str(certificate), "-subj", "/CN=localhost"),
+                *("-addext", f"subjectAltName={','.join(self.names)}"),
+            ),
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        self.file.write_text(key.read_text() + certificate.read_text())
+        return self
+
+
+@contextmanager
+def serving(*answers: Answer, certificate: Certificate | None) -> Iterator[tuple[str, list[Heard]]]:
+    """The server's address and what it heard; the last answer is given again and again."""
+    server = Server(answers)
+    scheme = "http"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.file)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        scheme = "https"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"{scheme}://localhost:{server.server_address[1]}/hook?key=s3cret", server.heard
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+def says(status: int, body: bytes = b"", **headers: str) -> Answer:
+    def answer(handler: Handler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def keeps_silent(handler: Handler) -> None:
+    time.sleep(3)
+
+
+def drips_for_ever(handler: Handler) -> None:
+    for _ in range(100):
+        handler.wfile.write(b"x")
+        time.sleep(0.05)
+
+
+def floods(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(10_000):
+        handler.wfile.write(b"x" * 10_000)
+
+
+def talks_nonsense(handler: Handler) -> None:
+    handler.wfile.write(b"\x00\xffSSH-2.0-no web server\r\n\r\n")
