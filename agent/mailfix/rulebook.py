@@ -84,9 +84,9 @@ class Rule:
 
 
 def shipped_folder() -> Path:
-    """Return where the rules lie: beside the checkout's ``agent/``, or as installed."""
-    beside = Path(__file__).resolve().parents[2] / "rules"
-    return beside if beside.is_dir() else Path("/usr/share/mailfix/rules")
+    """Return where the rules lie: in the installed package, or beside the checkout's ``agent/``."""
+    installed = Path(__file__).resolve().with_name("rules")
+    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "rules"
 
 
 def load(shipped: Path, site: Path) -> tuple[Rule, ...]:
