@@ -28,6 +28,7 @@ from mailfix.predicates.answer import Answer, Words
 from mailfix.rulebook import Each, Rule, Scope
 
 Ignored: TypeAlias = Iterable[Mapping[str, str | int]]
+DOMAIN = Each.DOMAIN.value
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
 SEVERITY_ORDER = tuple(Severity)
 
@@ -77,33 +78,70 @@ def answers(facts: Facts, rule: Rule) -> Iterator[Answer]:
     """Put one rule to the facts; a need that is unknown makes the answer unknown."""
     if rule.scope is Scope.MTA and _has_no_mta(facts):
         return
+    prepared = [_Prepared.of(rule, facts, family) for family in rule.families or (None,)]
     if rule.each is None:
-        yield from _of_each_family(rule, {}, facts)
+        for each in prepared:
+            yield from each.answers()
     elif isinstance(facts.domain_records, Unknown):
         yield Answer(Status.UNKNOWN, {}, reason=facts.domain_records.reason)
     else:
         for domain in facts.domain_records.value:
-            for answer in _of_each_family(rule, {rule.each.value: domain.name}, domain, facts):
-                yield with_authority(rule, answer, domain)
+            for each in prepared:
+                for answer in each.answers_about(domain):
+                    yield with_authority(rule, answer, domain)
 
 
-def _of_each_family(
-    rule: Rule, subject: Subject, *places: Facts | DomainRecords
-) -> Iterator[Answer]:
-    """Put a rule to the facts of one subject, for each family that it tells apart."""
-    for family in rule.families or (None,):
-        asked_of: dict[str, Any] = {**subject, **({"family": family} if family else {})}
-        needed = {name: _fact(places, name, family) for name in rule.needs}
-        reasons = [fact.reason for fact in needed.values() if isinstance(fact, Unknown)]
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A rule with all that does not differ from domain to domain.
+
+    ``given`` is what its check is called with, ``subject`` what an unknown is about, ``differing``
+    are the needs that each domain fills in, ``reasons`` say why one of the others is unknown.
+    """
+
+    rule: Rule
+    family: Family | None
+    subject: Subject
+    given: Mapping[str, Any]
+    differing: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rule: Rule, facts: Facts, family: Family | None) -> _Prepared:
+        asked_of = {"family": family} if family else {}
+        common = {need: _fact(facts, need, family) for need in rule.needs if hasattr(facts, need)}
+        known = {name: fact.value for name, fact in common.items() if isinstance(fact, Known)}
+        return cls(
+            rule=rule,
+            family=family,
+            subject={name: value.value for name, value in asked_of.items()},
+            given={**known, **rule.params, **asked_of},
+            differing=tuple(need for need in rule.needs if need not in common),
+            reasons=tuple(each.reason for each in common.values() if isinstance(each, Unknown)),
+        )
+
+    def answers(self) -> Iterator[Answer]:
+        """Put the rule to the facts of the host."""
+        if self.reasons:
+            yield Answer(Status.UNKNOWN, self.subject, reason=self.reasons[0])
+        else:
+            yield from self.rule.check(**self.given)
+
+    def answers_about(self, domain: DomainRecords) -> Iterator[Answer]:
+        """Put the rule to the facts of one domain."""
+        given = {**self.given, DOMAIN: domain.name}
+        reasons = list(self.reasons)
+        for need in self.differing:
+            fact = _fact(domain, need, self.family)
+            if isinstance(fact, Known):
+                given[need] = fact.value
+            else:
+                reasons.append(fact.reason)
         if reasons:
-            yield Answer(Status.UNKNOWN, _subject(asked_of), reason=reasons[0])
-            continue
-        values = {name: fact.value for name, fact in needed.items() if isinstance(fact, Known)}
-        yield from rule.check(**values, **rule.params, **asked_of)
-
-
-def _subject(asked_of: Mapping[str, Any]) -> Subject:
-    return {name: str(value) for name, value in asked_of.items()}
+            subject = {DOMAIN: domain.name, **self.subject}
+            yield Answer(Status.UNKNOWN, subject, reason=reasons[0])
+        else:
+            yield from self.rule.check(**given)
 
 
 def _has_no_mta(facts: Facts) -> bool:
@@ -112,8 +150,7 @@ def _has_no_mta(facts: Facts) -> bool:
     return not any(server.role is Role.MTA for server in facts.servers.value)
 
 
-def _fact(places: Iterable[Facts | DomainRecords], name: str, family: Family | None) -> Fact[Any]:
-    place = next(place for place in places if hasattr(place, name))
+def _fact(place: Facts | DomainRecords, name: str, family: Family | None) -> Fact[Any]:
     fact: Fact[Any] | PerFamily[Any] = getattr(place, name)
     if isinstance(fact, PerFamily):
         return fact.of(family) if family else Known(fact)
@@ -153,8 +190,8 @@ def _message(rule: Rule, answer: Answer) -> str:
 
 def _as_read(words: Words) -> Words:
     """Domains as people read them; what is to be copied keeps the form of DNS."""
-    domain = words.get(Each.DOMAIN)
-    return {**words, Each.DOMAIN: shown_domain(domain)} if isinstance(domain, str) else words
+    domain = words.get(DOMAIN)
+    return {**words, DOMAIN: shown_domain(domain)} if isinstance(domain, str) else words
 
 
 def _filled_in(rule: Rule, template: str, words: Words) -> str:

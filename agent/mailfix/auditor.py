@@ -16,7 +16,7 @@ from mailfix.audit import Judgement, judge, passes
 from mailfix.collect import collect
 from mailfix.facts import Facts
 from mailfix.grounds import doubted
-from mailfix.host import Host
+from mailfix.host import Host, event_loop
 from mailfix.host.files import read_text
 from mailfix.model import Known, Refusal, Unknown
 from mailfix.overview import overview
@@ -64,7 +64,7 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
     started, clock = datetime.now(UTC), time.monotonic()
     book, chosen = rules(), settings()
     chosen = replace(chosen, domains=configured((*chosen.domains, *domains)))
-    facts, judgement = asyncio.run(_look(chosen, book))
+    facts, judgement = event_loop.run(_look(chosen, book))
     report = Report(
         version=__version__,
         host=_name(facts),

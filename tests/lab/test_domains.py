@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from .breakages import BREAKAGES
 from .dns_faults import DMARC, FAULTS, HEALTHY, KEY
 from .lab import Lab, running_lab
 from .mailhost import Audit
@@ -235,3 +236,16 @@ def test_a_text_of_sixty_thousand_bytes_is_bounded(lab: Lab) -> None:
     audit = lab.host.audit()
     assert len(everything_said(audit)) < 20_000
     assert "spf-too-many-lookups" in rules_that("fail", audit)
+
+
+def test_a_dead_resolver_makes_one_unknown_of_each_check_however_many_domains(lab: Lab) -> None:
+    names = "".join(f"  - d{number}.example\n" for number in range(500))
+    lab.host.write("/etc/mailfix/mailfix.yml", f"domains:\n{names}")
+    BREAKAGES["dns-dead"].apply(lab.host, lab.internet)
+    audit = lab.host.audit()
+    findings = audit.report["findings"]
+    told = [each for each in findings if each["rule"] in ("mx-missing", "spf-missing")]
+    assert [each["status"] for each in told] == ["unknown", "unknown"]
+    assert all("every resolver of this host keeps silent" in each["message"] for each in told)
+    assert audit.exit_code == 2
+    assert audit.report["duration_s"] < 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,7 +13,7 @@ from mailfix.firewall.cure import ChainRef, Drifted, SetChange
 from mailfix.firewall.cure.commands import element_key
 from mailfix.firewall.cure.originals import Originals
 from mailfix.firewall.ruleset import Chain, Dump, Table
-from mailfix.host import Host
+from mailfix.host import Host, event_loop
 from mailfix.model import Family, Unknown
 from mailfix.probes.firewall import SAVE, has_tables, read_dumps
 
@@ -27,7 +26,7 @@ _BUILT_IN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"
 
 def read_texts() -> tuple[Dump, ...]:
     """What the firewall's tools tell; raises Failed. Not from within asyncio."""
-    told = asyncio.run(read_dumps(Host.within(PATIENCE_S)))
+    told = event_loop.run(read_dumps(Host.within(PATIENCE_S)))
     if isinstance(told, Unknown):
         raise Failed(f"the firewall cannot be read: {told.reason}")
     return told.value

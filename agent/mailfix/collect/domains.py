@@ -52,31 +52,40 @@ class DomainLook:
         held = HeldAgainst(seen, shown, public_suffix.read(host), {}, progress)
         return cls(host, domains, told, resolver, Authority(resolver, patience), held)
 
-    async def first(self) -> tuple[DomainRecords, ...]:
+    async def first(self) -> Fact[tuple[DomainRecords, ...]]:
         """Return what the resolver says, and how the zones' own servers are.
 
-        The keys come last: exim is asked meanwhile how it signs.
+        The keys come last: exim is asked meanwhile how it signs. Unknown as a whole where no
+        resolver answers.
         """
         deadline = self._deadline(self.domains)
         self.held.progress.domains = len(self.domains)
         self.held.progress.planned = 2 * len(self.domains)
         records, zones, signing = await asyncio.gather(
             self._told_by_resolver(deadline, domain_records.ALL_FACTS - SIGNATURES),
-            domain_records.zones(self.authority, self.domains, deadline),
+            domain_records.zones(self.authority, self.domains, deadline, self._is_answered),
             _signing(self.host, self.told, self.domains),
         )
+        if not self._is_answered():
+            return Unknown("DNS answers nothing: every resolver of this host keeps silent")
         self.held.signing.update(signing)
         signed = await self._told_by_resolver(deadline, SIGNATURES)
-        return tuple(
+        told = tuple(
             replace(each, zone=zone, signing=keys.signing, dkim_key=keys.dkim_key)
             for each, zone, keys in zip(records, zones, signed, strict=True)
         )
+        return Known(told)
+
+    def _is_answered(self) -> bool:
+        return not self.resolver.is_dead
 
     async def _told_by_resolver(
         self, deadline: Deadline, wanted: frozenset[str]
     ) -> tuple[DomainRecords, ...]:
         return await domain_records.read(
-            self.resolver, self.domains, self.held, deadline, lambda domain: wanted
+            *(self.resolver, self.domains, self.held, deadline),
+            wanted=lambda domain: wanted,
+            goes_on=self._is_answered,
         )
 
     async def again(

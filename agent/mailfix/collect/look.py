@@ -146,7 +146,7 @@ async def _domain_records(
 ) -> Fact[tuple[DomainRecords, ...]]:
     if isinstance(served, Unknown) and not settings.domains:
         return served
-    return Known(await (await looking).first())
+    return await (await looking).first()
 
 
 async def _helo_spf(host: Host, seeing: asyncio.Task[MailHost]) -> PerFamily[SpfVerdict | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from mailfix.explainer.request import Request
 from mailfix.explainer.sight import Sight
 from mailfix.facts import Listener, MailUser
 from mailfix.firewall import Direction, Dump, Journey, Ruleset, follow, read_ruleset
-from mailfix.host import Host
+from mailfix.host import Host, event_loop
 from mailfix.model import Fact, Family, Known, Unknown
 from mailfix.report.explain.explanation import Asked, Explanation, Remedy, Way
 
@@ -25,7 +24,7 @@ PATIENCE_S = 9.0
 def run(request: Request) -> Explanation:
     """Look at this host once and explain what was asked."""
     started, clock = datetime.now(UTC), time.monotonic()
-    ways = asyncio.run(_ways(request))
+    ways = event_loop.run(_ways(request))
     return Explanation(__version__, started, time.monotonic() - clock, request.asked, ways)
 
 

@@ -48,6 +48,7 @@ class Target:
     """A mail server that a domain names; the lowest ``preference`` is tried first.
 
     ``alias_of`` is the name that holds the addresses where this one is a CNAME, else "".
+    ``fault`` is why it is of no use to any sender; None where it is, or where that cannot be told.
     """
 
     name: str
@@ -55,14 +56,16 @@ class Target:
     addresses: PerFamily[tuple[str, ...]]
     exists: bool = True
     alias_of: str = ""
+    fault: Fault | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fault", self._found_fault())
 
     @property
     def record(self) -> str:
         return f"{self.preference} {self.name}"
 
-    @property
-    def fault(self) -> Fault | None:
-        """Why it is of no use to any sender; None where it is, or where that cannot be told."""
+    def _found_fault(self) -> Fault | None:
         if self.name == ROOT:
             return Fault.ROOT
         if is_address(self.name):

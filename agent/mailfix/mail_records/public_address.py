@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 _DOCUMENTATION = tuple(
     ipaddress.ip_network(network)
@@ -10,6 +11,7 @@ _DOCUMENTATION = tuple(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
     """Tell whether the Internet could reach an address (RFC 6890); documentation ranges count."""
     parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
+from mailfix.host import event_loop
 from mailfix.host.clock import Deadline
 from mailfix.host.dns import SystemDns
 from mailfix.outside.conversation import look, tls_contexts
@@ -44,7 +45,7 @@ def run(target: str, ports: tuple[int, ...] | None, timeout_s: float) -> ProbeRe
         dns = SystemDns(Deadline.after(DNS_S))
         return await look_at(wanted, ports or None, timeout_s, dns)
 
-    return asyncio.run(looking())
+    return event_loop.run(looking())
 
 
 async def look_at(

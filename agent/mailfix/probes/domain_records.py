@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
 from mailfix.host.clock import Deadline
 from mailfix.host.dns import Authority, Bogus
+from mailfix.host.dns.shared import Shared
 from mailfix.mail_records import dkim, dmarc, mx, spf, transport
 from mailfix.mail_records.dkim import Signing
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.mail_host import MailHost
+from mailfix.mail_records.mx import MailExchange
 from mailfix.mail_records.public_suffix import PublicSuffixes
 from mailfix.mail_records.transport import Presented, TransportPolicy
 from mailfix.mail_records.zone import Dnssec, NameServer, Zone
@@ -59,26 +62,35 @@ async def read(
     held: HeldAgainst,
     deadline: Deadline,
     wanted: Callable[[str], frozenset[str]] = lambda domain: ALL_FACTS,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> tuple[DomainRecords, ...]:
     """Return what ``lookup`` says of the domains: of each the facts that are ``wanted``.
 
-    What is not there at the deadline is Unknown; a fault in one fact spoils no other.
+    What is not there at the deadline is Unknown; a fault in one fact spoils no other. ``goes_on``
+    is looked at before each domain.
     """
     names = tuple(domains)
-    found = await _of_each(names, lambda name: _look(lookup, name, held, wanted(name)), deadline)
+    look = functools.partial(_look_at, lookup, held, wanted)
+    found = await _of_each(names, look, deadline, goes_on)
     return tuple(found.get(name) or _not_reached(name, held) for name in names)
 
 
 async def zones(
-    authority: Authority, domains: tuple[str, ...], deadline: Deadline
+    authority: Authority,
+    domains: tuple[str, ...],
+    deadline: Deadline,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> tuple[Fact[Zone], ...]:
     """Return the zone of each domain, with its name servers."""
-    found = await _of_each(domains, lambda name: _zone(authority, name), deadline)
+    found = await _of_each(domains, functools.partial(_zone, authority), deadline, goes_on)
     return tuple(found.get(name, OUT_OF_TIME) for name in domains)
 
 
 async def _of_each(
-    names: tuple[str, ...], look: Callable[[str], Awaitable[T]], deadline: Deadline
+    names: tuple[str, ...],
+    look: Callable[[str], Awaitable[T]],
+    deadline: Deadline,
+    goes_on: Callable[[], bool],
 ) -> dict[str, T]:
     """Look at many at once; what is not there at the deadline is missing."""
     waiting = iter(names)
@@ -86,7 +98,8 @@ async def _of_each(
 
     async def work() -> None:
         for name in waiting:
-            found[name] = await look(name)
+            if goes_on():
+                found[name] = await look(name)
 
     workers = [asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(names)))]
     with contextlib.suppress(TimeoutError):
@@ -125,13 +138,13 @@ class NotingTtl:
         return answer
 
 
-async def _look(
-    lookup: Lookup, name: str, held: HeldAgainst, wanted: frozenset[str]
+async def _look_at(
+    lookup: Lookup, held: HeldAgainst, wanted: Callable[[str], frozenset[str]], name: str
 ) -> DomainRecords:
     """One domain: everything that is wanted, at the same time."""
     noting = NotingTtl(lookup, name)
     examined = _examinations(noting, name, held)
-    chosen = sorted(wanted & set(examined))
+    chosen = sorted(wanted(name) & set(examined))
     facts = await asyncio.gather(*(_safely(each, examined[each]) for each in chosen))
     found: dict[str, Any] = dict(zip(chosen, facts, strict=True))
     held.progress.done += 1
@@ -143,15 +156,20 @@ def _examinations(
 ) -> dict[str, Callable[[], Awaitable[AnyFact]]]:
     """What is to be done for each fact of :class:`DomainRecords`."""
     signing = held.signing_of(name)
+    exchanges: Shared[str, Fact[MailExchange]] = Shared()
+
+    def exchange() -> Awaitable[Fact[MailExchange]]:
+        return exchanges.get(name, lambda: mx.examine(lookup, name, held.host))
+
     return {
         "in_dns": lambda: _in_dns(lookup, name),
-        "mx": lambda: mx.examine(lookup, name, held.host),
+        "mx": exchange,
         "spf": lambda: spf.examine_policy(lookup, name, held.host),
         "spf_verdict": lambda: spf.examine_verdicts(lookup, name, held.host),
         "signing": lambda: _as_it_is(signing),
         "dkim_key": lambda: dkim.examine(lookup, name, signing),
         "dmarc": lambda: dmarc.examine(lookup, name, held.suffixes),
-        "transport": lambda: _transport(lookup, name, held),
+        "transport": lambda: _transport(lookup, name, exchange(), held.presented),
         "dnssec": lambda: _dnssec(lookup, name),
     }
 
@@ -161,9 +179,10 @@ async def _in_dns(lookup: Lookup, name: str) -> Fact[bool]:
     return answer if isinstance(answer, Unknown) else Known(answer.value.exists)
 
 
-async def _transport(lookup: Lookup, name: str, held: HeldAgainst) -> Fact[TransportPolicy]:
-    found = await mx.examine(lookup, name, held.host)
-    return await transport.examine(lookup, name, found, held.presented)
+async def _transport(
+    lookup: Lookup, name: str, exchange: Awaitable[Fact[MailExchange]], presented: Presented
+) -> Fact[TransportPolicy]:
+    return await transport.examine(lookup, name, await exchange, presented)
 
 
 async def _dnssec(lookup: Lookup, name: str) -> Fact[Dnssec]:

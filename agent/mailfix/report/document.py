@@ -21,11 +21,12 @@ def write(report: Report) -> Iterator[str]:
 
     Text from outside has its control characters escaped.
     """
+    encode = json.JSONEncoder(ensure_ascii=False).encode
     head = json.dumps(plain_head(report, SCHEMA), indent=1, ensure_ascii=False)
     yield head.removesuffix("\n}") + ',\n "findings": ['
     for number, finding in enumerate(chain(report.findings, report.passes())):
         yield ",\n" if number else "\n"
-        yield "  " + json.dumps(plain_finding(finding), ensure_ascii=False)
+        yield "  " + encode(plain_finding(finding))
     yield "\n ]\n}\n"
 
 

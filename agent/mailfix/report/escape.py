@@ -10,6 +10,8 @@ def escape(text: str) -> str:
     bidirectional overrides, zero-width and other format characters, and unpaired surrogates
     (str.isprintable). What can be seen, a backslash included, stays as it is.
     """
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else _escaped(ord(character)) for character in text
     )

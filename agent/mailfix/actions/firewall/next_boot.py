@@ -7,7 +7,6 @@ make exactly the rules that were predicted.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +31,7 @@ from mailfix.firewall.saved import (
     without_elements,
 )
 from mailfix.firewall.saved.restore import end_of_table
+from mailfix.host import event_loop
 from mailfix.model import WHOLE, Known, Unknown
 from mailfix.probes.persistence import Saved, read_found
 
@@ -67,7 +67,7 @@ def next_boot(future: Future) -> NextBoot:
     """Find what must change in the files; raises :class:`mailfix.changes.Failed`."""
     host = host_with(future.draft)
     found = boot_files(host)
-    saved = asyncio.run(read_found(host, Known(future.running), found))
+    saved = event_loop.run(read_found(host, Known(future.running), found))
     if isinstance(saved, Unknown):
         return NextBoot(manual=f"what the next boot makes of it is not known: {saved.reason}")
     after = saved.value.after if saved.value is not None else None
@@ -230,7 +230,7 @@ def _origin(edit: ChainEdit, at: int | None, after: AfterBoot) -> Origin | None:
 def _wrong(future: Future, files: Sequence[FileChange], predicted: _Predicted) -> str:
     """What the edited files load other than was predicted; "" for nothing."""
     host = host_with(future.draft.with_changes(files))
-    tried = asyncio.run(read_found(host, Known(future.running), boot_files(host)))
+    tried = event_loop.run(read_found(host, Known(future.running), boot_files(host)))
     if isinstance(tried, Unknown):
         return tried.reason
     if tried.value is None or tried.value.after is None:

@@ -6,6 +6,7 @@ import re
 import struct
 from dataclasses import dataclass
 from enum import IntFlag
+from functools import cache
 
 EDNS_PAYLOAD = 1232
 """Octets that we take over UDP: what no path has to fragment (DNS flag day 2020)."""
@@ -45,11 +46,9 @@ class Question:
     @classmethod
     def about(cls, name: str, rdtype: str) -> Question:
         """Raises :class:`NotAName`."""
-        import dns.rdatatype
-
         plain = name.rstrip(".").lower()
         shown, wire = _ordinary(plain) if _ORDINARY.fullmatch(plain) else _unusual(plain)
-        code = int(dns.rdatatype.from_text(rdtype))
+        code = _code(rdtype)
         return cls(shown, rdtype, code, wire + struct.pack("!H", code) + _IN)
 
     def __str__(self) -> str:
@@ -59,6 +58,13 @@ class Question:
         """Return the packet with ``number`` as its ID."""
         head = _HEADER.pack(number, wish, 1, 0, 0, 1 if edns else 0)
         return head + self.section + (_OPT if edns else b"")
+
+
+@cache
+def _code(rdtype: str) -> int:
+    import dns.rdatatype
+
+    return int(dns.rdatatype.from_text(rdtype))
 
 
 def _ordinary(name: str) -> tuple[str, bytes]:

@@ -1,12 +1,14 @@
 """Reading what a name server sent, of which every octet may be hostile.
 
 The sections are walked here, for only the few records that answer the question are worth their
-time; dnspython reads the names and the data of those.
+time; dnspython reads names, and data other than addresses and strings.
 """
 
 from __future__ import annotations
 
+import socket
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -22,7 +24,7 @@ MAX_CHAIN = 16
 _MAX_WALKED = 3 * MAX_RECORDS
 
 NOERROR, FORMERR, NXDOMAIN, NOTIMP, BADVERS = 0, 1, 3, 4, 16
-_NS, _CNAME, _SOA, _TXT, _OPT, _IN = 2, 5, 6, 16, 41, 1
+_A, _NS, _CNAME, _SOA, _TXT, _AAAA, _OPT, _IN = 1, 2, 5, 6, 16, 28, 41, 1
 _NAMING = frozenset({2, 5, 6, 12, 15, 33, 39})
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _SECURE = 0x8000, 0x0400, 0x0200, 0x0020
 _OPCODE, _RCODE = 0x7800, 0x000F
@@ -212,14 +214,41 @@ def _name(wire: bytes, at: int, question: Question) -> str:
 
 
 def _text(wire: bytes, at: int, size: int, code: int) -> str:
+    if code in _PLAIN:
+        return _PLAIN[code](wire[at : at + size], size)
     import dns.rdata
 
-    rdata = dns.rdata.from_wire(*_kind(code), wire, at, size)
-    strings = getattr(rdata, "strings", None)
-    if strings is not None:
-        return b"".join(strings).decode("latin-1")
-    text = rdata.to_text()
+    text = dns.rdata.from_wire(*_kind(code), wire, at, size).to_text()
     return _undotted(text.lower()) if code in _NAMING else text
+
+
+def _address(family: socket.AddressFamily) -> Callable[[bytes, int], str]:
+    def read(octets: bytes, size: int) -> str:
+        try:
+            return socket.inet_ntop(family, octets)
+        except ValueError as error:
+            raise IndexError(f"an address of {size} octets") from error
+
+    return read
+
+
+def _strings(octets: bytes, size: int) -> str:
+    """The character strings of a TXT record, joined (RFC 1035 section 3.3.14)."""
+    found, at = [], 0
+    while at < size:
+        end = at + 1 + octets[at]
+        found.append(octets[at + 1 : end])
+        at = end
+    if at != len(octets) or not found:
+        raise IndexError("a string breaks off")
+    return b"".join(found).decode("latin-1")
+
+
+_PLAIN: Mapping[int, Callable[[bytes, int], str]] = {
+    _A: _address(socket.AF_INET),
+    _AAAA: _address(socket.AF_INET6),
+    _TXT: _strings,
+}
 
 
 @cache

@@ -53,6 +53,11 @@ class SystemDns:
         other._deadline = deadline
         return other
 
+    @property
+    def is_dead(self) -> bool:
+        """No resolver ever answered anything, though they were asked often and for long."""
+        return self._silence.was_never_broken
+
     async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
         """Return the record set; Unknown for silence, SERVFAIL, REFUSED, referrals and garbage.
 

@@ -11,23 +11,25 @@ V = TypeVar("V")
 
 
 class Shared(Generic[K, V]):
-    """Finds out each key's value once; whoever is cancelled while waiting spoils nobody else's."""
+    """Finds out each key's value once; where the one who does is cancelled, the next one does."""
 
     def __init__(self) -> None:
         self._found: dict[K, V] = {}
-        self._searching: dict[K, asyncio.Task[V]] = {}
+        self._searching: dict[K, asyncio.Future[None]] = {}
 
     async def get(self, key: K, find: Callable[[], Awaitable[V]]) -> V:
         """Return the value, which ``find`` finds out where nobody did before."""
-        if key in self._found:
-            return self._found[key]
-        if key not in self._searching:
-            self._searching[key] = asyncio.create_task(self._keep(key, find))
-        return await asyncio.shield(self._searching[key])
+        while key not in self._found:
+            if key in self._searching:
+                await asyncio.shield(self._searching[key])
+            else:
+                await self._find_out(key, find)
+        return self._found[key]
 
-    async def _keep(self, key: K, find: Callable[[], Awaitable[V]]) -> V:
+    async def _find_out(self, key: K, find: Callable[[], Awaitable[V]]) -> None:
+        over = self._searching[key] = asyncio.get_running_loop().create_future()
         try:
-            self._found[key] = value = await find()
+            self._found[key] = await find()
         finally:
             del self._searching[key]
-        return value
+            over.set_result(None)

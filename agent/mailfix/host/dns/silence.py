@@ -27,6 +27,11 @@ class Silence:
         enough = NO_MORE_HEARD_QUESTIONS if self._heard else NEVER_HEARD_QUESTIONS
         return self._questions >= enough
 
+    @property
+    def was_never_broken(self) -> bool:
+        """Nothing was ever heard, for long enough."""
+        return not self._heard and self.is_lasting
+
     def asked(self) -> None:
         """Count a question that is put; these count as long as nothing was ever heard."""
         self._since = self._since or time.monotonic()

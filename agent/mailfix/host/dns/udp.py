@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import socket
 from collections.abc import Callable
 from typing import TypeAlias
@@ -67,9 +67,9 @@ class _Port:
         return bool(self._waiting) and self._admitted < SHARING_A_PORT
 
     def admit(self, receiver: Receiver) -> int:
-        number = secrets.randbelow(1 << 16)
+        number = _any_number()
         while number in self._waiting:
-            number = secrets.randbelow(1 << 16)
+            number = _any_number()
         self._waiting[number] = receiver
         self._admitted += 1
         return number
@@ -99,3 +99,7 @@ class _Port:
             waiting = self._waiting.get(int.from_bytes(wire[:2], "big"))
             if waiting is not None:
                 waiting(wire)
+
+
+def _any_number() -> int:
+    return int.from_bytes(os.urandom(2), "big")
