@@ -41,28 +41,36 @@ class Judgement:
     passed: int
 
 
-def audit(facts: Facts, rules: Iterable[Rule], ignore: Ignored = ()) -> tuple[Finding, ...]:
+def audit(
+    facts: Facts, rules: Iterable[Rule], ignore: Ignored = (), acknowledged: Ignored = ()
+) -> tuple[Finding, ...]:
     """Return the findings of all rules, failures first, worst first, passes last.
 
+    Failures and unknowns that an entry of ``ignore`` fits are ignored, and failures that one of
+    ``acknowledged`` fits.
     Raises :class:`mailfix.model.Refusal` where a rule's words ask for what its check does not tell.
     """
     book = tuple(rules)
-    return (*judge(facts, book, ignore).findings, *passes(facts, book))
+    return (*judge(facts, book, ignore, acknowledged).findings, *passes(facts, book))
 
 
-def judge(facts: Facts, rules: Iterable[Rule], ignore: Ignored = ()) -> Judgement:
+def judge(
+    facts: Facts, rules: Iterable[Rule], ignore: Ignored = (), acknowledged: Ignored = ()
+) -> Judgement:
     """Return what does not pass, and count what does: with many domains those are too many to keep.
 
     Raises :class:`mailfix.model.Refusal` as :func:`audit` does.
     """
-    ignored, passed = tuple(ignore), 0
+    ignored = tuple(ignore)
+    hiding = {Status.UNKNOWN: ignored, Status.FAIL: (*ignored, *acknowledged)}
+    passed = 0
     findings: list[Finding] = []
     for rule in rules:
         for answer in answers(facts, rule):
             if answer.status is Status.PASS:
                 passed += 1
             else:
-                findings.append(_finding(rule, answer, ignored))
+                findings.append(_finding(rule, answer, hiding[answer.status]))
     return Judgement(tuple(sorted(findings, key=_order)), passed)
 
 
@@ -157,10 +165,9 @@ def _fact(place: Facts | DomainRecords, name: str, family: Family | None) -> Fac
     return fact
 
 
-def _finding(rule: Rule, answer: Answer, ignored: tuple[Mapping[str, str | int], ...]) -> Finding:
-    status = answer.status
-    if status in (Status.FAIL, Status.UNKNOWN) and _is_ignored(rule.id, answer, ignored):
-        status = Status.IGNORED
+def _finding(rule: Rule, answer: Answer, hiding: Ignored) -> Finding:
+    """``hiding`` are the entries that hide an answer of this status."""
+    status = Status.IGNORED if _is_hidden(rule.id, answer, hiding) else answer.status
     failed = answer.status is Status.FAIL
     return Finding(
         rule=rule.id,
@@ -177,9 +184,10 @@ def _finding(rule: Rule, answer: Answer, ignored: tuple[Mapping[str, str | int],
     )
 
 
-def _is_ignored(rule_id: str, answer: Answer, ignored: tuple[Mapping[str, str | int], ...]) -> bool:
-    seen = {**answer.subject, "rule": rule_id}
-    return any(all(seen.get(key) == value for key, value in entry.items()) for entry in ignored)
+def _is_hidden(rule_id: str, answer: Answer, hiding: Ignored) -> bool:
+    """Every value is compared as text: the selector 2024 is one, whatever YAML makes of it."""
+    seen = {key: str(value) for key, value in {**answer.subject, "rule": rule_id}.items()}
+    return any(all(seen.get(key) == str(value) for key, value in each.items()) for each in hiding)
 
 
 def _message(rule: Rule, answer: Answer) -> str:

@@ -6,22 +6,25 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mailfix import __version__, rulebook
+from mailfix.acknowledged.book import THIS_HOST, Damaged
 from mailfix.audit import Judgement, judge, passes
 from mailfix.collect import collect
+from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.facts import Facts
 from mailfix.grounds import doubted
 from mailfix.host import Host, event_loop
 from mailfix.host.files import read_text
-from mailfix.model import Known, Refusal, Unknown
+from mailfix.model import Finding, Known, Refusal, Unknown
 from mailfix.overview import overview
 from mailfix.probes.domains import configured
 from mailfix.progress import Progress
+from mailfix.report.escape import escape
 from mailfix.report.summary import Report
 from mailfix.rulebook import Rule
 from mailfix.settings import CONFIG_FILE, Settings, parse_settings
@@ -44,11 +47,17 @@ def settings() -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """One audit with what it was made from."""
+    """One audit with what it was made from; ``acknowledged`` are those that hold today."""
 
     settings: Settings
     facts: Facts
     report: Report
+    rules: tuple[Rule, ...]
+    acknowledged: tuple[Acknowledgement, ...]
+
+    def passes(self, rules: Collection[str]) -> Iterator[Finding]:
+        """The checks of these rules that passed."""
+        return passes(self.facts, (each for each in self.rules if each.id in rules))
 
 
 def run(domains: tuple[str, ...] = ()) -> Report:
@@ -64,7 +73,8 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
     started, clock = datetime.now(UTC), time.monotonic()
     book, chosen = rules(), settings()
     chosen = replace(chosen, domains=configured((*chosen.domains, *domains)))
-    facts, judgement = event_loop.run(_look(chosen, book))
+    known = acknowledged()
+    facts, judgement = event_loop.run(_look(chosen, book, known))
     report = Report(
         version=__version__,
         host=_name(facts),
@@ -75,20 +85,32 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
         passes=lambda: passes(facts, book),
         overview=overview(facts),
     )
-    return Examination(chosen, facts, report)
+    return Examination(chosen, facts, report, book, known)
 
 
-async def _look(chosen: Settings, book: tuple[Rule, ...]) -> tuple[Facts, Judgement]:
+def acknowledged() -> tuple[Acknowledgement, ...]:
+    """Return what holds today; where that cannot be read it is told, and nothing is hidden."""
+    try:
+        return tuple(each for each in THIS_HOST.read() if each.holds_on(date.today()))
+    except Damaged as damage:
+        _tell_aside(str(damage))
+        return ()
+
+
+async def _look(
+    chosen: Settings, book: tuple[Rule, ...], known: tuple[Acknowledgement, ...]
+) -> tuple[Facts, Judgement]:
     """Look and judge; what looks wrong with a domain is asked of its zone's own servers."""
     host = Host.within(chosen.audit_seconds)
     progress = Progress()
     async with _telling(progress):
         facts, look = await collect(host, chosen, progress)
-        judgement = judge(facts, book, chosen.ignore)
+        entries = tuple(each.entry for each in known)
+        judgement = judge(facts, book, chosen.ignore, entries)
         confirmed: dict[str, frozenset[str]] = {}
         while doubts := doubted(judgement.findings, book, confirmed):
             facts = replace(facts, domain_records=await look.again(facts.domain_records, doubts))
-            judgement = judge(facts, book, chosen.ignore)
+            judgement = judge(facts, book, chosen.ignore, entries)
             confirmed |= {each: confirmed.get(each, frozenset()) | doubts[each] for each in doubts}
         return facts, judgement
 
@@ -107,8 +129,12 @@ async def _telling(progress: Progress) -> AsyncIterator[None]:
 async def _tell(progress: Progress) -> None:
     while True:
         await asyncio.sleep(PROGRESS_EVERY_S)
-        sys.stderr.write(f"mailfix: {progress}\n")
-        sys.stderr.flush()
+        _tell_aside(str(progress))
+
+
+def _tell_aside(text: str) -> None:
+    sys.stderr.write(f"mailfix: {escape(text)}\n")
+    sys.stderr.flush()
 
 
 def _name(facts: Facts) -> str:

@@ -86,6 +86,67 @@ def audit(
     raise typer.Exit(report.exit_code)
 
 
+@app.command(epilog="Example: mailfix report --format json | jq '.new[] | .message'")
+def report(
+    form: Format = typer.Option(Format.text, "--format", help="How to write what it says."),
+    no_delivery: bool = typer.Option(
+        False, "--no-delivery", help="Say it here alone: tell nobody, and keep nothing."
+    ),
+) -> None:
+    """Audit, and tell what is new, better and still there since the last report; run it as root.
+
+    It goes to the journal, a page, Prometheus, a webhook and by mail, as mailfix.yml says, and is
+    kept in /var/lib/mailfix/reports.
+    """
+    from mailfix.report.news import document, text
+    from mailfix.reporter import reporting
+
+    issue = reporting.look() if no_delivery else reporting.run()
+    _out(
+        document.write(document.document(issue.bulletin))
+        if form is Format.json
+        else text.write(issue.bulletin, colour=_colour())
+    )
+    raise typer.Exit(issue.exit_code)
+
+
+@app.command(
+    epilog="Example: mailfix ignore ptr-generic --subject family=ipv6 --until 30d "
+    "--why 'a new provider is ordered'"
+)
+def ignore(
+    rule: Optional[str] = typer.Argument(  # noqa: UP045
+        None, help="The id of a rule; without, what is ignored is listed."
+    ),
+    subject: Optional[list[str]] = typer.Option(  # noqa: UP045
+        None,
+        metavar="KEY=VALUE",
+        help="Only failures about this; may be given several times, and then all must fit.",
+    ),
+    until: Optional[str] = typer.Option(  # noqa: UP045
+        None, metavar="DATE", help="The last day: 2026-12-24, 30d or 4w."
+    ),
+    why: Optional[str] = typer.Option(None, metavar="TEXT", help="For the list."),  # noqa: UP045
+    end: bool = typer.Option(False, "--end", help="Take it back."),
+) -> None:
+    """Ignore a rule's failures for a while: they count neither as wrong nor as new."""
+    from datetime import date
+
+    from mailfix import auditor
+    from mailfix.acknowledged import ignoring
+    from mailfix.acknowledged.book import THIS_HOST
+    from mailfix.report.news import acknowledged
+
+    if rule is None:
+        _out(acknowledged.write_list(THIS_HOST.read(), date.today()))
+    elif end:
+        ended = ignoring.end(rule, subject or (), auditor.rules())
+        _out(f"no longer ignored: {acknowledged.told(ended)}\n")
+    else:
+        begun = ignoring.ignore(rule, subject or (), until, why, auditor.rules())
+        _out(f"ignored {acknowledged.told(begun)}\n")
+
+
 @app.command(epilog="Example: mailfix probe mail.example.com --port 25 --port 587")
 def probe(
     host: str = typer.Argument(..., help="A host name or an IP address."),

@@ -21,7 +21,7 @@ from mailfix.yaml_text import parse_mapping, shown
 SITE_FOLDER = "/etc/mailfix/rules"
 SITE_SEVERITIES = "severities.yml"
 _REQUIRED = {"id", "title", "severity", "part", "why", "needs", "check", "messages"}
-_OPTIONAL = {"scope", "each", "families", "params", "advice", "fix", "references"}
+_OPTIONAL = {"scope", "subject", "each", "families", "params", "advice", "fix", "references"}
 _FIX_KEYS = {"action", "automatic", "preview"}
 _MESSAGES = {"fail", "pass"}
 _FACTS = {each.name for each in fields(Facts)}
@@ -54,11 +54,12 @@ class RuleFix:
 class Rule:
     """One rule: which facts it needs, the named check, and the words for its answers.
 
-    ``part`` is where on mail's way it looks.
-    ``needs`` are names of :class:`mailfix.facts.Facts`. With ``families`` the check is made once
-    for each of them. With ``each`` it is made once for every mail domain, and ``needs`` may also
-    be names of :class:`mailfix.mail_records.domain.DomainRecords`. ``scope`` says for which
-    machines the rule is. Messages and advice hold plain ``{names}`` that the check fills in.
+    ``part`` is where on mail's way it looks. ``needs`` are names of
+    :class:`mailfix.facts.Facts`. With ``families`` the check is made once for each of them. With
+    ``each`` it is made once for every mail domain, and ``needs`` may also be names of
+    :class:`mailfix.mail_records.domain.DomainRecords`. ``subject`` names all that the subject of a
+    finding may hold. ``scope`` says for which machines the rule is. Messages and advice hold plain
+    ``{names}`` that the check fills in.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Rule:
     scope: Scope = Scope.MTA
     families: tuple[Family, ...] = ()
     each: Each | None = None
+    subject: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     advice: str | None = None
     fix: RuleFix | None = None
@@ -171,6 +173,7 @@ def parse(content: Mapping[str, Any], where: str) -> Rule:
         scope=_scope(content.get("scope", Scope.MTA), where),
         families=_families(content.get("families", []), where),
         each=_each(content.get("each"), where),
+        subject=_texts(content.get("subject", []), where, "subject"),
         params=_params(content.get("params", {}), where),
         advice=_template(content["advice"], where, "advice") if "advice" in content else None,
         fix=_fix(content.get("fix"), where),

@@ -24,6 +24,13 @@ def test_every_rule_has_cases_of_the_three_answers(rule: Rule) -> None:
     assert verdicts >= {"pass", "fail", "unknown"}
 
 
+@pytest.mark.parametrize("rule", book(), ids=lambda rule: rule.id)
+def test_every_rule_names_what_its_subjects_hold(rule: Rule) -> None:
+    cases = [read_case(case) for case in case_files() if case.rule.id == rule.id]
+    held = {key for case in cases for finding in case.findings() for key in finding.subject}
+    assert held == set(rule.subject)
+
+
 @pytest.mark.parametrize("case", case_files(), ids=lambda case: case.name)
 def test_no_answer_leaves_a_name_to_fill_in(case: CaseFile) -> None:
     for finding in read_case(case).findings():

@@ -62,6 +62,7 @@ MAY_USE = {
     "outside": {"model", "facts", "record_set", "host"},
     "comparison": {"model"},
     "overview": {"model", "facts", "mail_records", "predicates"},
+    "acknowledged": {"model", "comparison", "host", "rulebook", "yaml_text"},
     "report": {"model", "facts", "overview", "rulebook", "outside", "firewall", "comparison"},
     "changes": {"model", "facts", "mail_records", "host", "firewall", "probes"},
     "actions": {

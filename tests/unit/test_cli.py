@@ -64,7 +64,7 @@ def test_the_version_is_one_line() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"mailfix {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["audit", "probe", "rules"])
+@pytest.mark.parametrize("command", ["audit", "report", "ignore", "probe", "rules"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = mailfix(command, "--help")
     assert done.returncode == 0
@@ -236,3 +236,8 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:
         return b""
+
+
+def test_what_to_ignore_is_asked_for_in_one_line() -> None:
+    assert_refused(mailfix("ignore", "ptr-generic"), "how long? add --until")
+    assert_refused(mailfix("ignore", "no-such-rule", "--until", "30d", "--why", "x"), "no rule")

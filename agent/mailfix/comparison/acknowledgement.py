@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+
+from mailfix.model import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,15 @@ class Acknowledgement:
     """
 
     rule: str
-    subject: Mapping[str, str | int]
+    subject: Subject
     until: date
     why: str
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it has not ended yet."""
+        return day <= self.until
+
+    @property
+    def entry(self) -> Subject:
+        """What the audit ignores."""
+        return {**self.subject, "rule": self.rule}

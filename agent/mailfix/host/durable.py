@@ -108,6 +108,15 @@ def replace(path: str, data: bytes, attributes: Attributes, beside: str) -> None
     flush_folder(os.path.dirname(path))
 
 
+def keep(path: str, text: str) -> None:
+    """Have a file of our own, which we alone may read, hold this text; raises OSError.
+
+    The folder must be ours alone, too.
+    """
+    own = Attributes(0o600, os.geteuid(), os.getegid())
+    replace(path, text.encode(), own, beside=f"{path}.new")
+
+
 def _write(path: str, data: bytes, attributes: Attributes) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -152,6 +152,8 @@ def write_rule(rule: Rule, *, colour: bool) -> str:
         lines += labelled("families", ", ".join(family.label for family in rule.families))
     if rule.each:
         lines += labelled("each", f"put to every mail {rule.each.value}")
+    if rule.subject:
+        lines += labelled("subject", ", ".join(rule.subject))
     for name, value in rule.params.items():
         lines += labelled(name, str(value))
     lines += labelled("fails", rule.messages["fail"])

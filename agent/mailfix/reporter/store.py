@@ -1,0 +1,125 @@
+"""What report runs leave for the ones after them.
+
+/var/lib/mailfix/report.lock               who makes a report right now
+/var/lib/mailfix/standings.json            what the comparison hands on
+/var/lib/mailfix/reports/20261123T060000Z.json   one report, as news.schema.json describes it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailfix.comparison.codec import Unreadable, decode, encode
+from mailfix.comparison.records import Standings
+from mailfix.host import durable
+from mailfix.host.files import read_text
+from mailfix.model import Refusal, Unknown
+from mailfix.reporter.doors.door import STATE_FOLDER
+
+MAX_STANDINGS = durable.LIMIT
+MAX_KEPT = 256 * 1024 * 1024
+"""Bytes of all reports together; the oldest beyond that go."""
+_REPORT = re.compile(r"[0-9]{8}T[0-9]{6}Z\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The state folder of one host, as far as reports are concerned."""
+
+    folder: str = STATE_FOLDER
+
+    @property
+    def reports(self) -> str:
+        return os.path.join(self.folder, "reports")
+
+    @property
+    def _standings(self) -> str:
+        return os.path.join(self.folder, "standings.json")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one who makes a report, once another has made its own.
+
+        Raises :class:`mailfix.model.Refusal` where the state folder cannot be written.
+        """
+        with ExitStack() as stack:
+            try:
+                durable.make_folder(self.folder)
+                durable.make_folder(self.reports)
+                lock = os.path.join(self.folder, "report.lock")
+                stack.enter_context(durable.locked(lock, wait=True))
+            except OSError as error:
+                raise self._not_kept(error) from None
+            yield
+
+    def standings(self) -> Standings:
+        """What the last run handed on; without any, nothing was found before.
+
+        Raises :class:`Unreadable` where that cannot be read; says why.
+        """
+        text = read_text(self._standings, MAX_STANDINGS)
+        if isinstance(text, Unknown):
+            raise Unreadable(text.reason)
+        if text.value is None:
+            return Standings()
+        try:
+            return decode(json.loads(text.value))
+        except Unreadable as error:
+            raise Unreadable(f"{self._standings}: {error}") from None
+        except (ValueError, RecursionError):
+            raise Unreadable(f"{self._standings}: it is not JSON") from None
+
+    def set_aside(self) -> str:
+        """Move a file of standings that cannot be read out of the way; the path that it has now.
+
+        Raises :class:`mailfix.model.Refusal`.
+        """
+        aside = f"{self._standings}.unreadable"
+        try:
+            os.replace(self._standings, aside)
+            durable.flush_folder(self.folder)
+        except OSError as error:
+            raise self._not_kept(error) from None
+        return aside
+
+    def keep(self, standings: Standings, document: str, started: datetime, number: int) -> None:
+        """Keep the outcome of one run, and the last ``number`` reports.
+
+        Raises :class:`mailfix.model.Refusal` where the disk does not take it.
+        """
+        name = started.strftime("%Y%m%dT%H%M%SZ.json")
+        try:
+            durable.keep(os.path.join(self.reports, name), document)
+            durable.keep(self._standings, json.dumps(encode(standings)))
+        except OSError as error:
+            raise self._not_kept(error) from None
+        self._forget_old(number)
+
+    def _forget_old(self, number: int) -> None:
+        """Never the newest one."""
+        room, kept = MAX_KEPT, 0
+        for name in reversed(self.names()):
+            path = os.path.join(self.reports, name)
+            with contextlib.suppress(OSError):
+                room -= os.path.getsize(path)
+                if kept and (kept >= number or room < 0):
+                    os.unlink(path)
+                kept += 1
+
+    def names(self) -> list[str]:
+        """The file names of the reports that are kept, the oldest first; raises OSError."""
+        return sorted(name for name in os.listdir(self.reports) if _REPORT.fullmatch(name))
+
+    def _not_kept(self, error: OSError) -> Refusal:
+        reason = f"{error.filename or self.folder}: {error.strerror}"
+        return Refusal(f"nothing can be kept in {self.folder}: {reason}")
+
+
+THIS_HOST = Store()
