@@ -39,6 +39,7 @@ class Format(StrEnum):
 class AuditFormat(StrEnum):
     text = "text"
     json = "json"
+    html = "html"
     prometheus = "prometheus"
     nagios = "nagios"
 
@@ -77,6 +78,10 @@ def audit(
         case AuditFormat.json:
             for piece in document.write(report):
                 _out(piece)
+        case AuditFormat.html:
+            from mailfix.report.html import page
+
+            _out(page.write(report))
         case AuditFormat.prometheus:
             _out(prometheus.write(report))
         case AuditFormat.nagios:

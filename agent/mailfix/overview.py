@@ -21,6 +21,7 @@ from mailfix.facts import (
 from mailfix.mail_records.dkim import KeyFault, PublishedKey, PublishedKeys
 from mailfix.mail_records.dmarc import DmarcPolicy
 from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.domain_name import shown_domain
 from mailfix.mail_records.mx import MailExchange
 from mailfix.mail_records.spf import SpfPolicy
 from mailfix.mail_records.transport import Dane, TransportPolicy
@@ -76,6 +77,11 @@ class Publication:
 
     domain: str
     kinds: Mapping[Kind, Fact[bool]]
+
+    @property
+    def shown(self) -> str:
+        """The domain as people know it."""
+        return shown_domain(self.domain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ PACKAGES = (
     "nano",
     "python3-typer",
     "python3-dnspython",
+    "python3-jinja2",
     "python3-psutil",
     "python3-yaml",
     "python3-cffi-backend",

@@ -7,6 +7,7 @@ from itertools import groupby, islice
 from typing import TypeVar
 
 from mailfix.model import Finding, Severity, Status
+from mailfix.report.advice import paragraphs
 from mailfix.report.counting import counted
 from mailfix.report.escape import clip, escape
 from mailfix.report.style import Style
@@ -86,16 +87,11 @@ def _heading(finding: Finding) -> str:
 
 
 def _advice(text: str) -> Iterator[str]:
-    """A paragraph at a time; lines that are indented stay as they are, so that they can be copied.
-
-    Such are records, and a letter to the provider has paragraphs.
-    """
+    """A paragraph at a time."""
     label = "advice"
-    for paragraph in text.strip("\n").split("\n\n"):
-        if paragraph.startswith(" "):
-            yield from (as_it_is(line) for line in paragraph.split("\n"))
-        else:
-            yield from labelled(label, " ".join(paragraph.split()))
+    for paragraph in paragraphs(text):
+        for line in paragraph.lines:
+            yield from ([as_it_is(line)] if paragraph.verbatim else labelled(label, line))
         label = ""
 
 
