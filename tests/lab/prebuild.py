@@ -1,0 +1,14 @@
+"""Build the images that most tests boot, before they ask for them: python3 -m tests.lab.prebuild"""
+
+from __future__ import annotations
+
+from .image import BASE, FIREWALLD, POSTFIX, SAVED_IPTABLES, TRIXIE, UFW, lower_directories
+
+
+def main() -> None:
+    for layer in (BASE, SAVED_IPTABLES, UFW, FIREWALLD, POSTFIX, TRIXIE):
+        lower_directories(layer)
+
+
+if __name__ == "__main__":
+    main()
