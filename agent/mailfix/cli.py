@@ -36,6 +36,12 @@ class Format(StrEnum):
     json = "json"
 
 
+class ReportFormat(StrEnum):
+    text = "text"
+    json = "json"
+    html = "html"
+
+
 class AuditFormat(StrEnum):
     text = "text"
     json = "json"
@@ -93,7 +99,9 @@ def audit(
 
 @app.command(epilog="Example: mailfix report --format json | jq '.new[] | .message'")
 def report(
-    form: Format = typer.Option(Format.text, "--format", help="How to write what it says."),
+    form: ReportFormat = typer.Option(
+        ReportFormat.text, "--format", help="How to write what it says."
+    ),
     no_delivery: bool = typer.Option(
         False, "--no-delivery", help="Say it here alone: tell nobody, and keep nothing."
     ),
@@ -107,11 +115,16 @@ def report(
     from mailfix.reporter import reporting
 
     issue = reporting.look() if no_delivery else reporting.run()
-    _out(
-        document.write(document.document(issue.bulletin))
-        if form is Format.json
-        else text.write(issue.bulletin, colour=_colour())
-    )
+    bulletin = issue.bulletin
+    match form:
+        case ReportFormat.json:
+            _out(document.write(document.document(bulletin)))
+        case ReportFormat.html:
+            from mailfix.report.html import page
+
+            _out(page.write(bulletin.report, bulletin.news, bulletin.acknowledged))
+        case ReportFormat.text:
+            _out(text.write(bulletin, colour=_colour()))
     raise typer.Exit(issue.exit_code)
 
 
