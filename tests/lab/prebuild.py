@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .image import BASE, FIREWALLD, POSTFIX, SAVED_IPTABLES, TRIXIE, UFW, lower_directories
+from .lab import turn_termination_into_interrupt
 
 
 def main() -> None:
+    turn_termination_into_interrupt()
     for layer in (BASE, SAVED_IPTABLES, UFW, FIREWALLD, POSTFIX, TRIXIE):
         lower_directories(layer)
 
