@@ -342,6 +342,28 @@ def _tell_undone(result: Undone, form: Format) -> None:
         _out(undone.write(result, colour=_colour()))
 
 
+@app.command("send-mail", hidden=True)
+def send_mail() -> None:
+    """Send the mails of earlier reports that wait. Exit code 1: some are left."""
+    from mailfix.reporter import mailing
+
+    done = mailing.run()
+    _out(f"{done.sent} sent, {done.left} left\n")
+    for trouble in done.troubles:
+        _warn(trouble)
+    raise typer.Exit(done.exit_code)
+
+
+@app.command("report-failed", hidden=True)
+def report_failed(unit: str = typer.Argument(..., help="The unit that failed.")) -> None:
+    """Tell that the report itself failed; started by systemd."""
+    from mailfix.reporter import failing
+
+    for delivery in failing.run(unit):
+        if delivery.outcome == "failed":
+            _warn(f"{delivery.door}: {delivery.detail}")
+
+
 @app.command(epilog="Example: mailfix rules ptr-missing")
 def rules(
     rule: Optional[str] = typer.Argument(None, help="The id of a rule."),  # noqa: UP045
@@ -412,7 +434,11 @@ def _explain(error: Exception) -> int:
 
 
 def _complain(message: str, code: int) -> int:
+    _warn(message)
+    return code
+
+
+def _warn(message: str) -> None:
     from mailfix.report.escape import escape
 
     sys.stderr.write(f"mailfix: {escape(message)}\n")
-    return code

@@ -14,29 +14,30 @@ from mailfix.report_settings import ReportSettings, Webhook, When
 from mailfix.reporter.doors import Delivery, Places, deliver, webhook
 from tests.unit import web_server
 from tests.unit.bulletins import BLOCKED, bulletin
-from tests.unit.web_server import Answer, Certificate, Heard, says, serving
+from tests.unit.certificate import make_certificate
+from tests.unit.web_server import Answer, Heard, says, serving
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate(tmp_path_factory.mktemp("tls") / "server.pem").make()
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 @pytest.fixture(autouse=True)
-def quick(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+def quick(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setattr(webhook, "PAUSE_S", 0.01)
 
 
 def sent(
-    certificate: Certificate | None, *answers: Answer, tries: int = 3, token: str | None = None
+    certificate: Path | None, *answers: Answer, tries: int = 3, token: str | None = None
 ) -> tuple[Delivery, list[Heard]]:
     with serving(*answers, certificate=certificate) as (url, heard):
         hook = Webhook(url, token, seconds=1, tries=tries)
         return webhook.send(hook, {"schema": "mailfix.news/1", "host": "präzise"}), heard
 
 
-def test_the_document_arrives_with_the_token(certificate: Certificate, tmp_path: Path) -> None:
+def test_the_document_arrives_with_the_token(certificate: Path, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.touch(0o600)
     token.write_text("abc.DEF-123\n")
@@ -49,7 +50,7 @@ def test_the_document_arrives_with_the_token(certificate: Certificate, tmp_path:
 
 
 def test_a_report_with_news_is_sent_and_one_without_is_not(
-    certificate: Certificate, tmp_path: Path
+    certificate: Path, tmp_path: Path
 ) -> None:
     places = Places(str(tmp_path), str(tmp_path / "journal"))
     with serving(says(200), certificate=certificate) as (url, heard):
@@ -79,7 +80,7 @@ def test_a_report_with_news_is_sent_and_one_without_is_not(
     ],
 )
 def test_what_is_not_taken_is_tried_again_where_that_may_help(
-    certificate: Certificate, answer: Answer, tries: int, why: str
+    certificate: Path, answer: Answer, tries: int, why: str
 ) -> None:
     began = time.monotonic()
     delivery, heard = sent(certificate, answer, tries=min(tries, 3) if tries > 1 else 3)
@@ -89,19 +90,19 @@ def test_what_is_not_taken_is_tried_again_where_that_may_help(
     assert time.monotonic() - began < 8
 
 
-def test_a_server_that_stumbles_gets_it_in_the_end(certificate: Certificate) -> None:
+def test_a_server_that_stumbles_gets_it_in_the_end(certificate: Path) -> None:
     delivery, heard = sent(certificate, says(503), web_server.talks_nonsense, says(200))
     assert (delivery.outcome, len(heard)) == ("delivered", 3)
 
 
-def test_an_answer_without_end_is_read_no_further(certificate: Certificate) -> None:
+def test_an_answer_without_end_is_read_no_further(certificate: Path) -> None:
     assert sent(certificate, web_server.floods)[0].outcome == "delivered"
 
 
 def test_nothing_is_sent_to_a_server_that_cannot_prove_its_name(
-    tmp_path: Path, certificate: Certificate
+    tmp_path: Path, certificate: Path
 ) -> None:
-    other = Certificate(tmp_path / "other.pem", ("DNS:example.com",)).make()
+    other = make_certificate(tmp_path / "other.pem", ("DNS:example.com",))
     delivery, heard = sent(other, says(200), tries=1)
     assert (delivery.outcome, heard) == ("failed", [])
     assert "its certificate is not good" in delivery.detail
@@ -110,8 +111,8 @@ def test_nothing_is_sent_to_a_server_that_cannot_prove_its_name(
 def test_a_name_that_the_certificate_lacks_is_no_proof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Certificate(tmp_path / "other.pem", ("DNS:example.com",)).make()
-    monkeypatch.setenv("SSL_CERT_FILE", str(other.file))
+    other = make_certificate(tmp_path / "other.pem", ("DNS:example.com",))
+    monkeypatch.setenv("SSL_CERT_FILE", str(other))
     delivery, heard = sent(other, says(200), tries=1)
     assert (delivery.outcome, heard) == ("failed", [])
     assert "its certificate is not good" in delivery.detail
@@ -134,7 +135,7 @@ def test_nobody_there_is_told() -> None:
     ],
 )
 def test_a_token_that_others_know_or_that_is_none_is_not_sent(
-    certificate: Certificate, tmp_path: Path, content: str, mode: int, why: str
+    certificate: Path, tmp_path: Path, content: str, mode: int, why: str
 ) -> None:
     token = tmp_path / "token"
     token.write_bytes(content.encode())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import http.server
 import json
-import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.unit.certificate import server_side
 
 Answer = Callable[["Handler"], None]
 
@@ -55,39 +55,13 @@ class Server(http.server.ThreadingHTTPServer):
         """A client that gives up is what some tests are about."""
 
 
-@dataclass
-class Certificate:
-    """A certificate for localhost and its key in one file; it is its own authority."""
-
-    file: Path
-    names: tuple[str, ...] = field(default=("DNS:localhost", "IP:127.0.0.1"))
-
-    def make(self) -> Certificate:
-        key, certificate = self.file.with_suffix(".key"), self.file.with_suffix(".crt")
-        subprocess.run(
-            (
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-                *("ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(key)),
-                *("-out", str(certificate), "-subj", "/CN=localhost"),
-                *("-addext", f"subjectAltName={','.join(self.names)}"),
-            ),
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
-        self.file.write_text(key.read_text() + certificate.read_text())
-        return self
-
-
 @contextmanager
-def serving(*answers: Answer, certificate: Certificate | None) -> Iterator[tuple[str, list[Heard]]]:
+def serving(*answers: Answer, certificate: Path | None) -> Iterator[tuple[str, list[Heard]]]:
     """The server's address and what it heard; the last answer is given again and again."""
     server = Server(answers)
     scheme = "http"
     if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.file)
-        server.socket = context.wrap_socket(
+        server.socket = server_side(certificate).wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
         scheme = "https"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from mailfix.report.bulletin import Bulletin
 from mailfix.report_settings import ReportSettings
-from mailfix.reporter.doors import journal, prometheus, webhook
+from mailfix.reporter.doors import journal, mail, page, prometheus, webhook
 from mailfix.reporter.doors.door import THIS_HOST, Delivery, Door, Errand, Places
 
 DOORS: Mapping[str, Door] = {
+    page.NAME: page.through,
     journal.NAME: journal.through,
+    mail.NAME: mail.through,
     webhook.NAME: webhook.through,
     prometheus.NAME: prometheus.through,
 }
@@ -23,15 +26,16 @@ def deliver(
     """Tell through every door, one after the other; what became of it at each."""
     done: tuple[Delivery, ...] = ()
     for name, door in DOORS.items():
-        done += (_through(name, door, Errand(bulletin, settings, places, done)),)
+        errand = Errand(bulletin, settings, places, done)
+        done += (guarded(name, partial(door, errand)),)
     journal.tell_failures(done, places)
     return done
 
 
-def _through(name: str, door: Door, errand: Errand) -> Delivery:
-    """An error of the program itself must not shut the doors behind it either."""
+def guarded(name: str, way: Callable[[], Delivery]) -> Delivery:
+    """What became of it; not even an error of the program itself shuts the doors behind."""
     try:
-        return door(errand)
+        return way()
     except OSError as error:
         what = error.strerror or str(error) or type(error).__name__
         return Delivery(name, "failed", f"{error.filename}: {what}" if error.filename else what)
