@@ -16,6 +16,7 @@ from mailfix.model import Family
 if TYPE_CHECKING:
     from mailfix.report.fix.undone import Undone
 
+CHECK = "check"
 USAGE_ERROR = 64
 PROGRAM_FAILED = 70
 COLLECT_AFTER = 50_000
@@ -342,6 +343,31 @@ def _tell_undone(result: Undone, form: Format) -> None:
         _out(undone.write(result, colour=_colour()))
 
 
+@app.command(CHECK, epilog="Example: mailfix check --last --max-age 26")
+def check(
+    last: bool = typer.Option(
+        False, "--last", help="Take the last report that was kept; without, audit now."
+    ),
+    max_age: float = typer.Option(
+        26.0, min=0.1, max=10_000, help="With --last: how old it may be, in hours."
+    ),
+    timeout: float = typer.Option(
+        55.0, min=0.5, max=3600, help="How long an audit may take, in seconds."
+    ),
+) -> None:
+    """Tell a monitoring system in one line what is wrong; a plugin for Nagios, Icinga and others.
+
+    Exit codes: 0 OK, 1 warning, 2 critical, 3 unknown; the last also for errors of any kind.
+    """
+    from datetime import timedelta
+
+    from mailfix.reporter import checking
+
+    verdict = checking.last(timedelta(hours=max_age)) if last else checking.now(timeout)
+    _out(verdict.line)
+    raise typer.Exit(verdict.exit_code)
+
+
 @app.command("send-mail", hidden=True)
 def send_mail() -> None:
     """Send the mails of earlier reports that wait. Exit code 1: some are left."""
@@ -412,25 +438,35 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("interrupted", 130)
     except Exception as error:
-        code = _explain(error)
+        message, code = _explained(error)
+        code = _check_failed(message) if sys.argv[1:2] == [CHECK] else _complain(message, code)
     sys.exit(code)
 
 
-def _explain(error: Exception) -> int:
-    """Typer names its usage errors differently from release to release; all format themselves."""
+def _explained(error: Exception) -> tuple[str, int]:
+    """What to tell, and the exit code.
+
+    Typer names its usage errors differently from release to release; all format themselves.
+    """
     from mailfix.model import Refusal
 
     if hasattr(error, "format_message"):
-        return _complain(f"{error.format_message()} (mailfix --help)", USAGE_ERROR)
+        return f"{error.format_message()} (mailfix --help)", USAGE_ERROR
     if isinstance(error, Refusal):
-        return _complain(str(error), USAGE_ERROR)
+        return str(error), USAGE_ERROR
     if os.environ.get("MAILFIX_DEBUG"):
         raise error
     kind = type(error).__name__
-    return _complain(
-        f"internal error, please report it: {kind}: {error} (MAILFIX_DEBUG=1 shows where)",
-        PROGRAM_FAILED,
-    )
+    told = f"internal error, please report it: {kind}: {error} (MAILFIX_DEBUG=1 shows where)"
+    return told, PROGRAM_FAILED
+
+
+def _check_failed(message: str) -> int:
+    """To a monitoring system every error is the state UNKNOWN, told on stdout."""
+    from mailfix.report import nagios
+
+    _out(nagios.trouble(message))
+    return nagios.Service.UNKNOWN
 
 
 def _complain(message: str, code: int) -> int:

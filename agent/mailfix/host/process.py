@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from mailfix.host.clock import Deadline
 from mailfix.model import Fact, Known, Unknown
@@ -127,6 +128,16 @@ async def _end(child: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         # A daemon that left the group may have them for ever.
         child._transport.close()  # type: ignore[attr-defined]
+
+
+def end_now(code: int) -> NoReturn:
+    """End this process and all that it has started, and wait for none of it."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    os._exit(code)
 
 
 def _kill(child: asyncio.subprocess.Process) -> None:
