@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,8 +47,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, answers: tuple[Answer, ...]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, answers: tuple[Answer, ...], bound: socket.socket) -> None:
+        super().__init__(bound.getsockname(), Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
+        self.server_activate()
         self.answers = answers
         self.heard: list[Heard] = []
 
@@ -55,10 +59,25 @@ class Server(http.server.ThreadingHTTPServer):
         """A client that gives up is what some tests are about."""
 
 
+def _on_loopback() -> socket.socket:
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    return bound
+
+
 @contextmanager
-def serving(*answers: Answer, certificate: Path | None) -> Iterator[tuple[str, list[Heard]]]:
-    """The server's address and what it heard; the last answer is given again and again."""
-    server = Server(answers)
+def serving(
+    *answers: Answer,
+    certificate: Path | None,
+    name: str = "localhost",
+    bound: socket.socket | None = None,
+) -> Iterator[tuple[str, list[Heard]]]:
+    """The server's address and what it heard; the last answer is given again and again.
+
+    ``bound`` is a socket that has its address already, where that is not loopback's.
+    """
+    server = Server(answers, bound or _on_loopback())
+    port = server.socket.getsockname()[1]
     scheme = "http"
     if certificate is not None:
         server.socket = server_side(certificate).wrap_socket(
@@ -68,7 +87,7 @@ def serving(*answers: Answer, certificate: Path | None) -> Iterator[tuple[str, l
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"{scheme}://localhost:{server.server_address[1]}/hook?key=s3cret", server.heard
+        yield f"{scheme}://{name}:{port}/hook?key=s3cret", server.heard
     finally:
         server.shutdown()
         thread.join(5)
