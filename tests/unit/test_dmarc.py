@@ -54,6 +54,21 @@ def test_a_subdomain_inherits_what_the_organisation_asks_for_subdomains() -> Non
     assert policy.request is Request.QUARANTINE
 
 
+def test_what_the_organisation_lacks_is_told_of_it_where_it_is_judged_itself() -> None:
+    def policy(judged: tuple[str, ...], records: Records) -> DmarcPolicy:
+        zone = Zone(records, None)
+        answer = asyncio.run(examine(zone, "shop.example.com", LIST, judged))
+        assert isinstance(answer, Known), answer
+        return answer.value
+
+    broken = "v=DMARC1; p=discard"
+    assert policy(("example.com", "shop.example.com"), {}).is_told_above
+    assert policy(("example.com",), txt(broken)).is_told_above
+    assert not policy(("shop.example.com",), {}).is_told_above
+    own = txt(broken, at="_dmarc.shop.example.com")
+    assert not policy(("example.com", "shop.example.com"), own).is_told_above
+
+
 def test_the_organisation_is_found_by_the_list() -> None:
     assert found(txt(REJECT, at="_dmarc.co.uk"), "example.co.uk").name == ""
     policy = found(txt(REJECT, at="_dmarc.example.co.uk"), "shop.example.co.uk")

@@ -49,7 +49,9 @@ class DomainLook:
         resolver = host.dns.until(patience)
         own_name = seen.hostname.value if isinstance(seen.hostname, Known) else "localhost"
         shown = ShownOverTls(host, own_name)
-        held = HeldAgainst(seen, shown, public_suffix.read(host), {}, progress)
+        held = HeldAgainst(
+            seen, shown, frozenset(domains), public_suffix.read(host), progress=progress
+        )
         return cls(host, domains, told, resolver, Authority(resolver, patience), held)
 
     async def first(self) -> Fact[tuple[DomainRecords, ...]]:

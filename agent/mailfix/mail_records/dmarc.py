@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from mailfix.mail_records.clipping import clipped
@@ -35,7 +35,8 @@ class DmarcPolicy:
     ``name`` is where receivers look it up: at the domain itself, or at its organisational domain;
     "" where there is none. ``texts`` are what they find there, each cut to 200 characters.
     ``record`` is what they follow, None where they follow none; ``fault`` says why. ``reporters``
-    are the mailboxes outside of the organisation.
+    are the mailboxes outside of the organisation. ``above_is_judged``: the organisational domain is
+    one of the host's mail domains, too.
     """
 
     domain: str
@@ -46,6 +47,12 @@ class DmarcPolicy:
     reporters: tuple[Reporter, ...] = ()
     organisation: Fact[str] = field(default_factory=unread)
     proposal: ProposedSet | None = None
+    above_is_judged: bool = False
+
+    @property
+    def is_told_above(self) -> bool:
+        """What is wrong is wrong with the organisational domain, and told of that."""
+        return self.above_is_judged and (not self.name or self.inherited)
 
     @property
     def inherited(self) -> bool:
@@ -82,9 +89,27 @@ def own_name(domain: str) -> str:
     return f"_dmarc.{domain}"
 
 
-async def examine(lookup: Lookup, domain: str, suffixes: Fact[PublicSuffixes]) -> Fact[DmarcPolicy]:
-    """Ask for the policy of the domain, or of its organisational domain."""
+async def examine(
+    lookup: Lookup,
+    domain: str,
+    suffixes: Fact[PublicSuffixes],
+    judged: Collection[str] = (),
+) -> Fact[DmarcPolicy]:
+    """Ask for the policy of the domain, or of its organisational domain.
+
+    ``judged`` are all the domains that are asked about.
+    """
     organisation = _organisation(domain, suffixes)
+    found = await _examine(lookup, domain, organisation, suffixes)
+    if isinstance(found, Unknown) or isinstance(organisation, Unknown):
+        return found
+    above_is_judged = organisation.value != domain and organisation.value in judged
+    return Known(replace(found.value, above_is_judged=True)) if above_is_judged else found
+
+
+async def _examine(
+    lookup: Lookup, domain: str, organisation: Fact[str], suffixes: Fact[PublicSuffixes]
+) -> Fact[DmarcPolicy]:
     async for name, answer in _answers(lookup, domain, organisation):
         if isinstance(answer, Unknown):
             return answer

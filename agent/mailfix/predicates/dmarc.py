@@ -11,7 +11,7 @@ from mailfix.mail_records.dmarc_record import Request
 from mailfix.mail_records.spf import SpfVerdict
 from mailfix.mail_records.spf.evaluation import Result
 from mailfix.model import Fact, Family, Known, Unknown
-from mailfix.predicates.answer import Answer, Evidence, failed, passed, unknown
+from mailfix.predicates.answer import Answer, Evidence, Words, failed, passed, unknown
 
 MAX_TOLD = 6
 _CONSEQUENCE = {Request.REJECT: "refused", Request.QUARANTINE: "taken for spam"}
@@ -21,27 +21,22 @@ def dmarc_published(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[A
     """Receivers find a DMARC record for the domain, at itself or above it."""
     if not in_dns:
         return
-    words = _words(dmarc)
-    if dmarc.name:
-        yield passed({"domain": domain}, words, _evidence(dmarc))
-    else:
-        yield failed({"domain": domain}, words, (f"DNS: no DMARC record at _dmarc.{domain}",))
+    nothing = (f"DNS: no DMARC record at _dmarc.{domain}",)
+    yield from _told(dmarc, domain, bool(dmarc.name), _words(dmarc), _evidence(dmarc) or nothing)
 
 
 def dmarc_single(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[Answer]:
     """There is one DMARC record only: of several, receivers follow none."""
     if not in_dns or not dmarc.name:
         return
-    answer = failed if dmarc.several else passed
-    yield answer({"domain": domain}, _words(dmarc), _evidence(dmarc))
+    yield from _told(dmarc, domain, not dmarc.several, _words(dmarc), _evidence(dmarc))
 
 
 def dmarc_readable(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[Answer]:
     """Receivers make a policy of the DMARC record."""
     if not in_dns or not dmarc.name or dmarc.several:
         return
-    answer = passed if dmarc.record else failed
-    yield answer({"domain": domain}, _words(dmarc), _evidence(dmarc))
+    yield from _told(dmarc, domain, dmarc.record is not None, _words(dmarc), _evidence(dmarc))
 
 
 def dmarc_understood(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[Answer]:
@@ -50,8 +45,17 @@ def dmarc_understood(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[
         return
     overlooked = dmarc.record.overlooked
     words = _words(dmarc) | {"overlooked": "; ".join(overlooked)}
-    answer = failed if overlooked else passed
-    yield answer({"domain": domain}, words, _evidence(dmarc))
+    yield from _told(dmarc, domain, not overlooked, words, _evidence(dmarc))
+
+
+def _told(
+    dmarc: DmarcPolicy, domain: str, good: bool, words: Words, evidence: Evidence
+) -> Iterator[Answer]:
+    """A fault of the organisational domain is told once, and not of each domain below it."""
+    if good:
+        yield passed({"domain": domain}, words, evidence)
+    elif not dmarc.is_told_above:
+        yield failed({"domain": domain}, words, evidence)
 
 
 def dmarc_reports_authorised(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[Answer]:

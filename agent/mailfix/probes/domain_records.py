@@ -42,12 +42,13 @@ AnyFact: TypeAlias = Fact[Any] | PerFamily[Any]
 class HeldAgainst:
     """What the records of every domain are held against.
 
-    ``presented`` is asked what is shown over TLS. ``signing`` says by domain how the MTA signs;
+    ``presented`` is asked what is shown over TLS. ``domains`` are all of them. ``signing`` says by domain how the MTA signs;
     one that it lacks was not looked at. ``progress`` counts.
     """
 
     host: MailHost
     presented: Presented
+    domains: frozenset[str] = frozenset()
     suffixes: Fact[PublicSuffixes] = field(default_factory=unread)
     signing: dict[str, Fact[Signing | None]] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
@@ -168,7 +169,7 @@ def _examinations(
         "spf_verdict": lambda: spf.examine_verdicts(lookup, name, held.host),
         "signing": lambda: _as_it_is(signing),
         "dkim_key": lambda: dkim.examine(lookup, name, signing),
-        "dmarc": lambda: dmarc.examine(lookup, name, held.suffixes),
+        "dmarc": lambda: dmarc.examine(lookup, name, held.suffixes, held.domains),
         "transport": lambda: _transport(lookup, name, exchange(), held.presented),
         "dnssec": lambda: _dnssec(lookup, name),
     }
