@@ -42,8 +42,8 @@ AnyFact: TypeAlias = Fact[Any] | PerFamily[Any]
 class HeldAgainst:
     """What the records of every domain are held against.
 
-    ``presented`` is asked what is shown over TLS. ``domains`` are all of them. ``signing`` says by domain how the MTA signs;
-    one that it lacks was not looked at. ``progress`` counts.
+    ``presented`` is asked what is shown over TLS. ``domains`` are all of them. ``signing`` says by
+    domain how the MTA signs; one that it lacks was not looked at. ``progress`` counts.
     """
 
     host: MailHost
