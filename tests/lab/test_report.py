@@ -110,6 +110,11 @@ class Watched:
         box = self.host.run(["sh", "-c", "cat /var/mail/mail /var/mail/root"]).stdout
         return [line for line in box.splitlines() if line.startswith("Subject: ")]
 
+    def check(self, *arguments: str) -> tuple[int, str]:
+        """What a monitoring system gets: exit code and line."""
+        done = self.host.run(["mailfix", "check", *arguments])
+        return done.returncode, done.stdout
+
     def waiting(self) -> list[str]:
         return self.host.run(["sh", "-c", f"cd {STATE}/outbox && ls *.eml"]).stdout.split()
 
@@ -171,6 +176,8 @@ def blocked_is_new(watched: Watched) -> None:
     assert told(watched.heard[-1].content["new"]) == [(BLOCKED, SUBJECT)]
     assert len(watched.heard) == 1
     assert [each for each in watched.mails() if "1 new, 0 better, 0 still" in each]
+    assert watched.check()[0] == watched.check("--last")[0] == 2
+    assert watched.check()[1].startswith("MAILFIX CRITICAL")
 
 
 def blocked_is_better(watched: Watched) -> None:
@@ -187,6 +194,8 @@ def blocked_is_better(watched: Watched) -> None:
     assert told(watched.heard[-1].content["better"]) == [(BLOCKED, SUBJECT)]
     assert [each for each in watched.mails() if "0 new, 1 better, 0 still" in each]
     assert len(watched.mails()) == 2
+    assert watched.check("--last")[0] == 0
+    assert watched.check()[1].startswith("MAILFIX OK")
 
 
 def broken_mail_is_told_by_the_others(watched: Watched) -> None:

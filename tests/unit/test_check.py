@@ -52,7 +52,7 @@ def test_a_wrong_call_is_unknown_in_one_line(wrong: str) -> None:
 def kept(tmp_path: Path, text: str) -> Store:
     store = Store(str(tmp_path))
     Path(store.reports).mkdir()
-    (Path(store.reports) / "20261122T100000Z.json").write_text(text, "utf-8")
+    (Path(store.reports) / "20261122T100000000000Z.json").write_text(text, "utf-8")
     return store
 
 
@@ -84,7 +84,7 @@ def test_without_a_report_nothing_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": "mailfix.news/2"}', written()[:-9]])
 def test_a_damaged_report_is_refused_with_its_path(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Refusal, match=r"/reports/20261122T100000Z\.json: it is "):
+    with pytest.raises(Refusal, match=r"/reports/20261122T100000000000Z\.json: it is "):
         checking.last(DAY, kept(tmp_path, text))
 
 

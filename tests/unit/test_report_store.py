@@ -31,7 +31,7 @@ def test_what_one_run_keeps_the_next_one_finds(tmp_path: Path) -> None:
         assert store.standings() == Standings()
         store.keep(KEPT, "{}\n", MORNING, 60)
     assert store.standings() == KEPT
-    assert store.names() == ["20261123T060000Z.json"]
+    assert store.names() == ["20261123T060000000000Z.json"]
 
 
 def test_it_is_ours_alone(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_no_more_reports_are_kept_than_asked_for_and_nothing_else_goes(tmp_path:
         (tmp_path / "mailfix" / "reports" / "latest.html").write_text("a page")
         for day in range(5):
             store.keep(KEPT, "{}\n", MORNING + timedelta(days=day), 3)
-    assert store.names() == [f"202611{day}T060000Z.json" for day in (25, 26, 27)]
+    assert store.names() == [f"202611{day}T060000000000Z.json" for day in (25, 26, 27)]
     assert (tmp_path / "mailfix" / "reports" / "latest.html").exists()
 
 
@@ -64,7 +64,7 @@ def test_reports_are_kept_within_so_many_bytes(
             store.keep(KEPT, "x" * 1000, MORNING + timedelta(days=day), 60)
         assert len(store.names()) == 2
         store.keep(KEPT, "x" * 9000, MORNING + timedelta(days=9), 60)
-    assert store.names() == ["20261202T060000Z.json"]
+    assert store.names() == ["20261202T060000000000Z.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "mailfix.standings/2"}', "[" * 99_999])

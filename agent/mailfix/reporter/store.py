@@ -2,7 +2,7 @@
 
 /var/lib/mailfix/report.lock               who makes a report right now
 /var/lib/mailfix/standings.json            what the comparison hands on
-/var/lib/mailfix/reports/20261123T060000Z.json   one report, as news.schema.json describes it
+/var/lib/mailfix/reports/20261123T060000000000Z.json   one report, as news.schema.json describes it
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mailfix.reporter.doors.door import STATE_FOLDER
 MAX_STANDINGS = durable.LIMIT
 MAX_KEPT = 256 * 1024 * 1024
 """Bytes of all reports together; the oldest beyond that go."""
-_REPORT = re.compile(r"[0-9]{8}T[0-9]{6}Z\.json")
+_REPORT = re.compile(r"[0-9]{8}T[0-9]{12}Z\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Store:
 
         Raises :class:`mailfix.model.Refusal` where the disk does not take it.
         """
-        name = started.strftime("%Y%m%dT%H%M%SZ.json")
+        name = started.strftime("%Y%m%dT%H%M%S%fZ.json")
         try:
             durable.keep(os.path.join(self.reports, name), document)
             durable.keep(self._standings, json.dumps(encode(standings)))
