@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from mailfix import __version__, auditor
+from mailfix import __version__
 from mailfix.host import journald, kernel_name
-from mailfix.model import Refusal
 from mailfix.report import failure, journal
 from mailfix.report.failure import Failure
 from mailfix.report_settings import ReportSettings
+from mailfix.reporter.chosen import report_settings
 from mailfix.reporter.doors import mail, prometheus, webhook
 from mailfix.reporter.doors.delivering import guarded
 from mailfix.reporter.doors.door import THIS_HOST, Delivery, Places
@@ -22,11 +22,8 @@ def run(unit: str) -> tuple[Delivery, ...]:
 
     Settings that cannot be used are the reason themselves, and then the defaults hold.
     """
-    reason = how_it_ended(os.environ)
-    try:
-        settings = auditor.settings().report
-    except Refusal as refusal:
-        reason, settings = str(refusal), ReportSettings()
+    settings, refused = report_settings()
+    reason = refused or how_it_ended(os.environ)
     told = Failure(__version__, kernel_name.read(), unit, reason, datetime.now(UTC))
     return tell(told, settings, THIS_HOST)
 

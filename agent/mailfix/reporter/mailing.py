@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailfix import auditor
 from mailfix.host import journald, kernel_name, mail_out
 from mailfix.host.clock import Deadline
 from mailfix.host.mail_out import Encryption, Envelope, NotTaken, Relay
@@ -16,6 +15,7 @@ from mailfix.report import journal
 from mailfix.report.mail import sender_of
 from mailfix.report_settings import Mail, Smarthost
 from mailfix.reporter import outbox
+from mailfix.reporter.chosen import report_settings
 from mailfix.reporter.doors.door import THIS_HOST, Places
 from mailfix.reporter.outbox import Waiting
 
@@ -40,9 +40,9 @@ class Mailing:
 def run(places: Places = THIS_HOST) -> Mailing:
     """Send what waits, as the settings say; what could not be sent is told to the journal.
 
-    Raises :class:`mailfix.model.Refusal` for settings that cannot be used.
+    Where the settings cannot be used, root is told that they cannot.
     """
-    mail = auditor.settings().report.mail
+    mail = report_settings()[0].mail
     done = send_waiting(mail, places.outbox) if mail else Mailing(0, 0, ())
     with contextlib.suppress(OSError):
         journald.send(map(journal.mail_left, done.troubles), places.journal)
