@@ -1,4 +1,4 @@
-"""The house's one-way flow, held by reading what every module imports (see docs/design.md).
+"""The house's one-way flow, held by reading what every module imports (see docs/architecture.md).
 
 host -> probes -> facts -> rules -> findings -> report: what judges touches no part of the world,
 what touches the world judges nothing, and what is slow to import is imported where it is used.
