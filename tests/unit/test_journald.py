@@ -79,6 +79,7 @@ def test_a_report_is_a_summary_and_its_news(tmp_path: Path, heard: socket.socket
         "MAILFIX_SINCE": "2026-11-22T10:00:00Z",
     }
     assert (better["MESSAGE_ID"], better["PRIORITY"]) == (Kind.BETTER, "5")
+    assert better["MESSAGE"].startswith("better: no longer: ")
     assert (better["MAILFIX_RULE"], better["MAILFIX_STATUS"]) == ("ptr-generic", "pass")
     assert (unclear["MESSAGE_ID"], unclear["MAILFIX_STATUS"]) == (Kind.UNCLEAR, "unknown")
 

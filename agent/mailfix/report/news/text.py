@@ -73,7 +73,8 @@ def _section(
 ) -> Iterator[str]:
     for each in standings[: heading.most]:
         yield ""
-        message = each.title if heading is BETTER else clip(each.message, MAX_MESSAGE)
+        was = "no longer: " if heading is BETTER else ""
+        message = was + clip(each.message, MAX_MESSAGE)
         yield from headed(heading.label, message, style, heading.colour)
         yield from labelled(each.severity.value, f"{each.rule}, {_since(each.since, now)}")
         if each.doubt:
