@@ -48,14 +48,16 @@ class Kind(StrEnum):
 class Inlet:
     """A mail port of the host over one family.
 
-    ``lets_in`` is the share (0 to 1) of the Internet that the firewall lets in. ``reach`` is from
-    where the port's socket can be reached, the firewall aside; None where nothing listens.
+    ``lets_in`` is the share (0 to 1) of the Internet that the firewall lets in. ``arrives_at`` is
+    another port that it sends them on to, None where it is this one. ``reach`` is from where the
+    socket at which they arrive can be reached, the firewall aside; None where nothing listens.
     """
 
     port: int
     family: Family
     lets_in: Fact[float]
     reach: Fact[Reach | None]
+    arrives_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +118,22 @@ def _families(facts: Facts) -> tuple[Family, ...]:
 
 
 def _inlet(facts: Facts, port: int, family: Family) -> Inlet:
-    lets_in = _let_through(facts.firewall.of(family), Flow.IN, port)
-    return Inlet(port, family, lets_in, _reach(facts, port, family))
+    verdicts = facts.firewall.of(family)
+    lets_in, arrives_at = _let_through(verdicts, Flow.IN, port), _sent_on(verdicts, port)
+    return Inlet(port, family, lets_in, _reach(facts, arrives_at or port, family), arrives_at)
+
+
+def _sent_on(verdicts: Verdicts, port: int) -> int | None:
+    verdict = _verdict(verdicts.value, Flow.IN, port) if isinstance(verdicts, Known) else None
+    return verdict.arrivals[0].port if verdict is not None and verdict.arrivals else None
 
 
 def _reach(facts: Facts, port: int, family: Family) -> Fact[Reach | None]:
-    if isinstance(facts.listeners, Unknown):
-        return facts.listeners
+    if isinstance(facts.all_listeners, Unknown):
+        return facts.all_listeners
     if isinstance(facts.addresses, Unknown):
         return facts.addresses
-    on_port = [each for each in facts.listeners.value if _takes(each, port, family)]
+    on_port = [each for each in facts.all_listeners.value if _takes(each, port, family)]
     if any(serves(each, family, facts.addresses.value) for each in on_port):
         return Known(Reach.NETWORK)
     return Known(Reach.LOOPBACK if on_port else None)
@@ -154,13 +162,17 @@ def _let_through(verdicts: Verdicts, flow: Flow, port: int) -> Fact[float]:
     """Bans of single addresses, which the rules leave alone, count as let through."""
     if isinstance(verdicts, Unknown):
         return verdicts
-    found = (each for each in verdicts.value if each.flow is flow and each.port == port)
-    verdict = next(found, None)
+    verdict = _verdict(verdicts.value, flow, port)
     if verdict is None:
         return NOT_ASKED
     if sum(doubt.share for doubt in verdict.doubts) > 1 - WHOLE:
         return Unknown(f"it is undecided: {verdict.doubts[0].reason}")
     return Known(verdict.passes + sum(each.share for each in verdict.blockers if each.ban))
+
+
+def _verdict(verdicts: tuple[PortVerdict, ...], flow: Flow, port: int) -> PortVerdict | None:
+    found = (each for each in verdicts if each.flow is flow and each.port == port)
+    return next(found, None)
 
 
 def _publications(records: Fact[tuple[DomainRecords, ...]]) -> Fact[tuple[Publication, ...]]:

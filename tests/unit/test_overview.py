@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mailfix.facts import (
+    Arrival,
     Attempt,
     Blocker,
     Doubt,
@@ -36,7 +37,7 @@ def verdict(port: int, passes: float, flow: Flow = Flow.IN, **more: object) -> P
 
 HOST = Facts(
     addresses=Known((V4,)),
-    listeners=Known((EVERYWHERE,)),
+    all_listeners=Known((EVERYWHERE,)),
     firewall=PerFamily(ipv4=Known((verdict(25, 1.0), verdict(25, 1.0, Flow.OUT)))),
     way_out=PerFamily(ipv6=Known(None)),
 )
@@ -86,7 +87,17 @@ def test_bans_count_as_let_in_and_doubts_as_unknown() -> None:
 
 def test_a_socket_on_loopback_is_not_served_to_the_network() -> None:
     local = replace(EVERYWHERE, address="127.0.0.1", reach=Reach.LOOPBACK)
-    assert inlet(replace(HOST, listeners=Known((local,)))).reach == Known(Reach.LOOPBACK)
+    assert inlet(replace(HOST, all_listeners=Known((local,)))).reach == Known(Reach.LOOPBACK)
+
+
+def test_what_the_firewall_sends_on_arrives_at_another_socket() -> None:
+    redirected = {
+        port: verdict(port, 1.0, arrivals=(Arrival(to, 1.0, "rule 1 of PREROUTING"),))
+        for port, to in {587: 25, 465: 2525}.items()
+    }
+    facts = replace(HOST, firewall=PerFamily(ipv4=Known(tuple(redirected.values()))))
+    assert inlet(facts, 587) == Inlet(587, Family.IPV4, Known(1.0), Known(Reach.NETWORK), 25)
+    assert inlet(facts, 465) == Inlet(465, Family.IPV4, Known(1.0), Known(None), 2525)
 
 
 @pytest.mark.parametrize(("banner", "answered"), [("220 mx.example", True), ("", False)])

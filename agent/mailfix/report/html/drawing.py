@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from mailfix.facts import MAIL_PORTS, SMTP_PORTS, Flow, MailServer, Reach, Role
 from mailfix.model import WHOLE, Fact, Family, Known, Part, Unknown, of_the_internet
@@ -18,10 +18,13 @@ from mailfix.report.escape import clip, escape
 from mailfix.report.html.marks import ORDER, Mark, Sign
 from mailfix.report.html.places import Place, Signs
 
-WIDTH = 360
-LANES_FROM, LANES_TO = 92, 344
+T = TypeVar("T")
+
+LANES_FROM, LANES_TO = 110, 346
 MAX_COLUMN = 64
-LANE_GAP = 17
+MAX_LANE_GAP = 17
+NARROW = 36
+"""Columns of this width and under have smaller letters and marks."""
 INTERNET_TO = 88
 FIREWALL_Y = 136
 SOCKETS_Y = 186
@@ -29,7 +32,8 @@ SERVERS_FROM = 212
 SERVER_HEIGHT = 40
 SERVERS_IN_A_ROW = 2
 DOMAIN_HEIGHT = 50
-PILLS_FROM, PILL_GAP = 38, 6
+PILLS_FROM, PILL_GAP = 36, 5
+PILL_WIDTH, PILL_LETTER = 29, 8
 MAX_SERVERS = 4
 MAX_DOMAINS = 4
 MAX_NAME = 40
@@ -68,23 +72,28 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One family's way in by one port, or out. ``socket`` is how its socket is drawn, "" none."""
+    """One family's way in by one port, or out.
+
+    ``passes`` tells whether the firewall is open; ``socket`` is how the socket is drawn, "" none.
+    """
 
     x: float
     digit: str
     told: str
     stretches: tuple[Stretch, ...]
     spots: tuple[Spot, ...]
+    passes: bool = False
     socket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The lanes of one port under its number."""
+    """The lanes of one port."""
 
     x: float
-    label: str
+    port: int
     lanes: tuple[Lane, ...]
+    narrow: bool = False
     outgoing: bool = False
 
 
@@ -158,7 +167,7 @@ def draw(host: str, overview: Overview, signs: Signs) -> Drawing:
         chips=chips,
         host_y=host_y,
         dns_y=dns_y,
-        height=dns_y + 66 + len(domains) * DOMAIN_HEIGHT + (24 if more else 2),
+        height=dns_y + 66 + len(domains) * DOMAIN_HEIGHT + (28 if more else 6),
         internet=signs.within(Part.INTERNET) or _fine(),
         firewall=_whole(signs, Part.FIREWALL, [each.lets_in for each in overview.inlets]),
         sockets=_whole(signs, Part.SOCKETS, [each.reach for each in overview.inlets]),
@@ -200,16 +209,18 @@ def _addresses(overview: Overview) -> str:
 
 def _columns(overview: Overview, signs: Signs) -> Iterator[Column]:
     ports = _ports(overview, signs)
-    number = len(ports) + bool(overview.outlets)
-    width = min(MAX_COLUMN, (LANES_TO - LANES_FROM) / number)
+    width = min(MAX_COLUMN, (LANES_TO - LANES_FROM) / (len(ports) + bool(overview.outlets)))
     middle = LANES_FROM + width / 2
     if overview.outlets:
-        yield _way_out(middle, overview.outlets, signs)
+        places = _abreast(middle, width, overview.outlets)
+        lanes = tuple(_lane_out(x, outlet, signs) for x, outlet in places)
+        yield Column(middle, 25, lanes, narrow=width <= NARROW, outgoing=True)
         middle += width
     for port in ports:
         inlets = [each for each in overview.inlets if each.port == port]
-        places = zip(_abreast(middle, len(inlets)), inlets, strict=True)
-        yield Column(middle, str(port), tuple(_lane_in(x, each, signs) for x, each in places))
+        beside = _abreast(middle, width, inlets)
+        lanes = tuple(_lane_in(x, inlet, signs) for x, inlet in beside)
+        yield Column(middle, port, lanes, narrow=width <= NARROW)
         middle += width
 
 
@@ -226,8 +237,11 @@ def _is_used(inlet: Inlet) -> bool:
     return inlet.reach.value is not None
 
 
-def _abreast(middle: float, number: int) -> list[float]:
-    return [middle + (place - (number - 1) / 2) * LANE_GAP for place in range(number)]
+def _abreast(middle: float, width: float, things: Sequence[T]) -> Iterator[tuple[float, T]]:
+    gap = min(MAX_LANE_GAP, 0.42 * width)
+    first = middle - gap * (len(things) - 1) / 2
+    for number, each in enumerate(things):
+        yield round(first + number * gap, 1), each
 
 
 def _lane_in(x: float, inlet: Inlet, signs: Signs) -> Lane:
@@ -249,6 +263,7 @@ def _lane_in(x: float, inlet: Inlet, signs: Signs) -> Lane:
             Stretch(SOCKETS_Y, SERVERS_FROM, served if arrives is Flowing.OPEN else arrives),
         ),
         spots=tuple(_spots(x, [(FIREWALL_Y, gate), (SOCKETS_Y, plug)])),
+        passes=let_in is Flowing.OPEN,
         socket=_socket(inlet.reach),
     )
 
@@ -258,7 +273,12 @@ def _let_through(share: Fact[float], gate: Sign | None) -> Flowing:
         return Flowing.UNKNOWN
     if share.value > OPEN_FROM:
         return Flowing.OPEN
-    return Flowing.BROKEN if gate is not None and gate.mark is Mark.BROKEN else Flowing.SHUT
+    return _kept_out(gate)
+
+
+def _kept_out(sign: Sign | None) -> Flowing:
+    """Mail is lost where that is a fault, and kept out where nobody minds."""
+    return Flowing.BROKEN if sign is not None and sign.mark is Mark.BROKEN else Flowing.SHUT
 
 
 def _doubt(fact: Fact[Any]) -> Sign | None:
@@ -278,8 +298,11 @@ def _socket(reach: Fact[Reach | None]) -> str:
 
 
 def _inlet_told(inlet: Inlet) -> str:
-    firewall = _share_told(inlet.lets_in, "the firewall lets in")
-    return f"tcp/{inlet.port} over {inlet.family.label}: {firewall}; {_reach_told(inlet.reach)}"
+    told = [f"tcp/{inlet.port} over {inlet.family.label}"]
+    told.append(_share_told(inlet.lets_in, "the firewall lets in"))
+    if inlet.arrives_at is not None:
+        told.append(f"it sends them on to tcp/{inlet.arrives_at}")
+    return "; ".join([*told, _reach_told(inlet.reach)])
 
 
 def _share_told(share: Fact[float], lets: str) -> str:
@@ -299,12 +322,6 @@ def _reach_told(reach: Fact[Reach | None]) -> str:
     return "nothing listens"
 
 
-def _way_out(middle: float, outlets: tuple[Outlet, ...], signs: Signs) -> Column:
-    places = zip(_abreast(middle, len(outlets)), outlets, strict=True)
-    lanes = tuple(_lane_out(x, each, signs) for x, each in places)
-    return Column(middle, "out", lanes, outgoing=True)
-
-
 def _lane_out(x: float, outlet: Outlet, signs: Signs) -> Lane:
     family = outlet.family.value
     gate = signs.at(Place(Part.FIREWALL, Flow.OUT, 25, family)) or _doubt(outlet.lets_out)
@@ -316,19 +333,20 @@ def _lane_out(x: float, outlet: Outlet, signs: Signs) -> Lane:
         digit=family[-1],
         told=f"tcp/25 out over {outlet.family.label}: {firewall}; {_answer_told(outlet.answered)}",
         stretches=(
-            Stretch(INTERNET_TO, FIREWALL_Y, _arriving(let_out, outlet.answered)),
+            Stretch(INTERNET_TO, FIREWALL_Y, _arriving(let_out, outlet.answered, far)),
             Stretch(FIREWALL_Y, SERVERS_FROM, let_out),
         ),
-        spots=tuple(_spots(x, [(FIREWALL_Y, gate), (INTERNET_TO + 14, far)])),
+        spots=tuple(_spots(x, [(FIREWALL_Y, gate), (INTERNET_TO + 9, far)])),
+        passes=let_out is Flowing.OPEN,
     )
 
 
-def _arriving(let_out: Flowing, answered: Fact[bool]) -> Flowing:
-    if isinstance(answered, Unknown) and let_out is Flowing.OPEN:
+def _arriving(let_out: Flowing, answered: Fact[bool], far: Sign | None) -> Flowing:
+    if let_out is not Flowing.OPEN:
+        return Flowing.UNKNOWN if let_out is Flowing.UNKNOWN else Flowing.SHUT
+    if isinstance(answered, Unknown):
         return Flowing.UNKNOWN
-    if let_out is Flowing.OPEN:
-        return Flowing.OPEN if answered == Known(True) else Flowing.BROKEN
-    return let_out if let_out is Flowing.UNKNOWN else Flowing.SHUT
+    return Flowing.OPEN if answered.value else _kept_out(far)
 
 
 def _answer_told(answered: Fact[bool]) -> str:
@@ -383,7 +401,7 @@ def _of_domain(publication: Publication, signs: Signs) -> Sign:
 def _pills(publication: Publication, signs: Signs) -> Iterator[Pill]:
     x = PILLS_FROM
     for kind, published in publication.kinds.items():
-        width = 27 + 8 * len(kind)
+        width = PILL_WIDTH + PILL_LETTER * len(kind)
         place = Place(Part.DNS, domain=publication.domain, kind=kind)
         yield Pill(x, width, kind.value, signs.at(place) or _published(kind, published))
         x += width + PILL_GAP

@@ -11,42 +11,61 @@ from typing import TYPE_CHECKING
 from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.comparison.news import News
 from mailfix.report.counting import counted
-from mailfix.report.escape import escape
+from mailfix.report.escape import clip, escape
+from mailfix.report.html.anchors import Anchors
+from mailfix.report.html.chapters import chapters
 from mailfix.report.html.drawing import draw
+from mailfix.report.html.limits import BARE, BRIEF, USUAL, Limits
 from mailfix.report.html.marks import Mark, mark_of
 from mailfix.report.html.places import Signs
-from mailfix.report.html.sections import Anchors, chapters, sections
+from mailfix.report.html.sections import sections
+from mailfix.report.news.acknowledged import told
 from mailfix.report.summary import Report
+from mailfix.report.wrapping import MAX_LINE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-MAX_ACKNOWLEDGED = 50
+MAX_BYTES = 2_000_000
+MAX_HOST = 253
 TOLD_FIRST = (Mark.BROKEN, Mark.WEAK, Mark.UNKNOWN)
 
 
 def write(
     report: Report, news: News | None = None, acknowledged: tuple[Acknowledgement, ...] = ()
 ) -> str:
-    """Return the page: UTF-8 in a file of its own, under 2 MB whatever was found.
+    """Return the page: UTF-8 in a file of its own, of at most 2 MB.
 
     With ``news`` it begins with what changed; ``acknowledged`` are the choices that hide findings.
+    A page that would grow too large lists less, and says of how much more.
     """
-    anchors = Anchors()
-    listed = sections(report, anchors)
-    signs = Signs(report.findings, anchors.of)
     template = _environment().get_template("page.html")
-    return template.render(
-        report=report,
-        counts={status.value: number for status, number in report.counts.items()},
-        overall=_overall(report),
-        sections=listed,
-        chapters=chapters(news, report.started, anchors) if news else None,
-        acknowledged=acknowledged[:MAX_ACKNOWLEDGED],
-        more_acknowledged=max(0, len(acknowledged) - MAX_ACKNOWLEDGED),
-        drawing=draw(report.host, report.overview, signs),
-        marks=tuple(Mark),
-    )
+    for limits in (USUAL, BRIEF, BARE):
+        page = template.render(_content(report, news, acknowledged, limits))
+        if len(page.encode()) <= MAX_BYTES:
+            break
+    return page
+
+
+def _content(
+    report: Report, news: News | None, acknowledged: tuple[Acknowledgement, ...], limits: Limits
+) -> dict[str, object]:
+    """What the template is filled in with."""
+    anchors = Anchors()
+    listed = sections(report, limits, anchors)
+    host = clip(escape(report.host), MAX_HOST)
+    return {
+        "report": report,
+        "host": host,
+        "counts": {status.value: number for status, number in report.counts.items()},
+        "overall": _overall(report),
+        "sections": listed,
+        "chapters": chapters(news, report.started, limits, anchors) if news else None,
+        "acknowledged": [clip(told(each), MAX_LINE) for each in acknowledged[: limits.others]],
+        "more_acknowledged": max(0, len(acknowledged) - limits.others),
+        "drawing": draw(host, report.overview, Signs(report.findings, anchors.of)),
+        "marks": tuple(Mark),
+    }
 
 
 def _overall(report: Report) -> Mark:
