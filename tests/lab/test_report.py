@@ -52,6 +52,11 @@ AccuracySec=1ms
 RandomizedDelaySec=0
 """
 
+CRASH = """[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'exit 70'
+"""
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -61,17 +66,22 @@ class Watched:
     heard: list[Heard]
 
     def next_report(self) -> dict[str, Any]:
-        """Let the timer fire, wait until the mail's own unit is done, and give what was kept."""
-        before, mailed = self.report_files(), self.invocation(MAIL_SERVICE)
+        """Have a report made and told, and give what was kept of it."""
+        before = self.report_files()
+        self.run_once()
+        (name,) = self.report_files() - before
+        content: dict[str, Any] = json.loads(self.host.read(f"{STATE}/reports/{name}"))
+        SCHEMA.validate(content)
+        return content
+
+    def run_once(self) -> None:
+        """Let the timer fire, and wait until the mail's own unit is done."""
+        mailed = self.invocation(MAIL_SERVICE)
         self.host.sh("systemctl restart mailfix-report.timer")
         deadline = time.monotonic() + PATIENCE_S
         while self.invocation(MAIL_SERVICE) == mailed or self.is_active(MAIL_SERVICE):
             assert time.monotonic() < deadline, self.host.sh(f"journalctl -u {SERVICE} -n 30")
             time.sleep(0.1)
-        (name,) = self.report_files() - before
-        content: dict[str, Any] = json.loads(self.host.read(f"{STATE}/reports/{name}"))
-        SCHEMA.validate(content)
-        return content
 
     def report_files(self) -> set[str]:
         found = self.host.run(["sh", "-c", f"cd {STATE}/reports && ls *.json"])
@@ -159,6 +169,10 @@ def test_a_change_is_told_by_every_door_and_no_door_hangs_on_another(
     lab.host.sh("rm /etc/exim4/exim4.conf")
     what_waited_goes_when_mail_works(watched)
 
+    lab.host.write(f"/etc/systemd/system/{SERVICE}.d/crash.conf", CRASH)
+    lab.host.sh("systemctl daemon-reload")
+    a_report_that_crashes_is_told_too(watched)
+
 
 def blocked_is_new(watched: Watched) -> None:
     report = watched.next_report()
@@ -215,3 +229,14 @@ def what_waited_goes_when_mail_works(watched: Watched) -> None:
     assert [rule for rule, _ in told(report["better"])] == [BROKEN_EXIM]
     assert watched.waiting() == []
     assert len(watched.mails()) == 4
+
+
+def a_report_that_crashes_is_told_too(watched: Watched) -> None:
+    told_before = len(watched.heard)
+    watched.run_once()
+    entry = watched.host.sh(f"journalctl -o cat MESSAGE_ID={Kind.REPORT_FAILED}")
+    assert f"{SERVICE} failed" in entry
+    assert "exit-code (exited 70)" in entry
+    assert "mailfix_last_run_ok 0\n" in watched.metrics()
+    assert watched.heard[told_before].content["schema"] == "mailfix.failure/1"
+    assert "the report could not be made" in watched.mails()[-1]

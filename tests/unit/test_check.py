@@ -28,6 +28,8 @@ from tests.property.hostile import text_of
 from tests.unit.bulletins import BLOCKED, GENERIC, UNTOLD, bulletin
 
 AGENT = str(Path(mailfix.__file__).resolve().parents[1])
+RUNNER = "/usr/lib/nagios/plugins/negate"
+"""Swaps a plugin's states, and reads them as every runner does (monitoring-plugins-common)."""
 DAY = timedelta(hours=26)
 
 
@@ -47,6 +49,20 @@ def test_a_wrong_call_is_unknown_in_one_line(wrong: str) -> None:
     done = started(wrong)
     assert (done.returncode, done.stderr) == (3, "")
     assert re.fullmatch(r"MAILFIX UNKNOWN - [^\n]*\(mailfix --help\)\n", done.stdout)
+
+
+@pytest.mark.skipif(not os.path.exists(RUNNER), reason="monitoring-plugins-common is not installed")
+def test_a_plugin_runner_takes_it_for_a_plugin() -> None:
+    done = subprocess.run(
+        [RUNNER, "-s", "-u", "WARNING", sys.executable, "-m", "mailfix", "check", "--nonsense"],
+        env={"PYTHONPATH": AGENT, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert re.fullmatch(r"MAILFIX WARNING - .*--nonsense.*\n", done.stdout)
 
 
 def kept(tmp_path: Path, text: str) -> Store:
