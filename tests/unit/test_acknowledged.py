@@ -73,8 +73,8 @@ def test_what_makes_no_sense_is_refused(words: dict[str, str | None], complaint:
     ("name", "subject", "complaint"),
     [
         ("no-such-rule", (), "there is no rule 'no-such-rule'"),
-        ("ptr-generic", ("port=25",), "tells family, address apart, not 'port'"),
-        ("hostname-not-qualified", ("family=ipv4",), "tells nothing apart"),
+        ("ptr-generic", ("port=25",), "tells apart by family, address"),
+        ("hostname-not-qualified", ("family=ipv4",), "has one subject alone"),
         ("ptr-generic", ("family",), "expected KEY=VALUE"),
         ("ptr-generic", ("family=",), "expected KEY=VALUE"),
         ("ptr-generic", ("family=ipv4", "family=ipv6"), "is there twice"),

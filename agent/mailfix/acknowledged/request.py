@@ -57,12 +57,17 @@ def read_subject(words: Sequence[str], rule: Rule) -> Subject:
         if not equals or not value or len(value) > MAX_VALUE or not value.isprintable():
             raise Refusal(f"--subject {shown(word)}: expected KEY=VALUE, such as family=ipv6")
         if key not in rule.subject:
-            known = ", ".join(rule.subject) or "nothing"
-            raise Refusal(f"--subject {shown(word)}: {rule.id} tells {known} apart, not {key!r}")
+            raise Refusal(f"--subject {shown(word)}: {_apart(rule)}")
         if key in subject:
             raise Refusal(f"--subject: {key} is there twice; give each its own 'mailfix ignore'")
         subject[key] = value
     return subject
+
+
+def _apart(rule: Rule) -> str:
+    if not rule.subject:
+        return f"{rule.id} has one subject alone; leave --subject out"
+    return f"{rule.id} tells apart by {', '.join(rule.subject)}"
 
 
 def _until(text: str, today: date) -> date:

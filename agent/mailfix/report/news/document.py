@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mailfix.comparison.acknowledgement import Acknowledgement
@@ -34,9 +34,20 @@ def document(bulletin: Bulletin) -> dict[str, Any]:
     }
 
 
-def write(content: dict[str, Any]) -> str:
-    """The document as text."""
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+def write(content: Mapping[str, Any]) -> str:
+    """The document as text, an entry of each list to a line."""
+    members = (f" {_json(key)}: {_lines(value)}" for key, value in content.items())
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _json(value)
+    return "[\n" + ",\n".join(f"  {_json(each)}" for each in value) + "\n ]"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(standings: Iterable[Standing]) -> list[dict[str, Any]]:
