@@ -95,6 +95,12 @@ postconf -M submission/inet='submission inet n - y - - smtpd'
 postconf -M submissions/inet='submissions inet n - y - - smtpd -o smtpd_tls_wrappermode=yes'
 """,
 )
+WORKSHOP = Layer(
+    (
+        *("debhelper", "dh-python", "lintian", "pybuild-plugin-pyproject"),
+        *("python3-all", "python3-setuptools"),
+    )
+)
 LYNIS = Layer(("lynis",))
 UFW = Layer(("ufw",))
 # A host is ready when its mail ports are open: firewalld begins with them closed.

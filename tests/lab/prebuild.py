@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from .image import BASE, FIREWALLD, POSTFIX, SAVED_IPTABLES, TRIXIE, UFW, lower_directories
+from .image import (
+    BASE,
+    FIREWALLD,
+    POSTFIX,
+    SAVED_IPTABLES,
+    TRIXIE,
+    UFW,
+    WORKSHOP,
+    lower_directories,
+)
 from .lab import turn_termination_into_interrupt
 
 
 def main() -> None:
     turn_termination_into_interrupt()
-    for layer in (BASE, SAVED_IPTABLES, UFW, FIREWALLD, POSTFIX, TRIXIE):
+    for layer in (BASE, SAVED_IPTABLES, UFW, FIREWALLD, POSTFIX, TRIXIE, WORKSHOP):
         lower_directories(layer)
 
 
