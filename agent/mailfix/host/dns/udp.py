@@ -60,7 +60,7 @@ class _Port:
             raise
         self._waiting: dict[int, Receiver] = {}
         self._admitted = 0
-        self._loop.add_reader(self._socket, self._receive)
+        self._loop.add_reader(self._socket.fileno(), self._receive)
 
     @property
     def has_room(self) -> bool:
@@ -77,7 +77,7 @@ class _Port:
     def release(self, number: int) -> None:
         self._waiting.pop(number, None)
         if not self._waiting and self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
 
     def send(self, packet: bytes) -> None:
