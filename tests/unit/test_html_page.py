@@ -162,6 +162,45 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     assert not any(name.startswith("on") for _, each in found.elements for name in each)
 
 
+@pytest.mark.parametrize("findings", [(), (BLOCKED, PTR, SILENT, FINE)])
+def test_the_page_is_valid_html(findings: tuple[Finding, ...]) -> None:
+    import html5lib
+
+    hidden = replace(PTR, status=Status.IGNORED, subject={})
+    audit = replace(report(*findings, hidden, hostile(Status.FAIL, 1)), overview=HOST)
+    html5lib.HTMLParser(strict=True).parse(page.write(audit, News(new=(standing(BLOCKED),))))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_the_contrast_of_wcag_aa(scheme: str) -> None:
+    palettes = re.findall(r":root \{(.*?)\}", page.write(report()), re.DOTALL)
+    light = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", palettes[0]))
+    dark = light | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", palettes[1]))
+    colours = dark if scheme == "dark" else light
+    for ground in ("paper", "ground"):
+        for ink in ("ink", "soft", "link", "broken", "weak", "unknown", "fine"):
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        for shape in ("idle", "open", "weak-full") if scheme == "dark" else ("idle", "open"):
+            assert contrast(colours[shape], colours[ground]) >= 3, (shape, ground)
+    for ink in ("broken", "weak", "unknown", "fine"):
+        assert contrast(colours[ink], colours[f"{ink}-pale"]) >= 4.5, ink
+        assert contrast(colours["soft"], colours[f"{ink}-pale"]) >= 4.5, ink
+    assert contrast(colours["on"], colours["broken"]) >= 3
+    assert contrast(colours["on-weak"], colours["weak-full"]) >= 3
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours (WCAG 2.2, relative luminance)."""
+    lights = sorted(luminance(colour) for colour in (one, other))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def test_every_link_leads_somewhere_and_every_place_is_named_once() -> None:
     news = News(new=(standing(BLOCKED),), unclear=(standing(SILENT),), better=(standing(FINE),))
     found = shown(BLOCKED, PTR, SILENT, FINE, news=news)
