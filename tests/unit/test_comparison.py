@@ -191,6 +191,17 @@ def test_when_the_acknowledgement_ends_it_is_new_with_its_old_date() -> None:
     assert news.new[0].since == FIRST_RUN
 
 
+def test_what_fails_again_while_it_is_acknowledged_has_a_new_date() -> None:
+    host = Host()
+    host.course(FAIL, PASS, IGNORED, IGNORED)
+    assert host.report(FAIL).new[0].since == FIRST_RUN + 2 * DAY
+
+
+def test_after_ten_runs_in_which_it_could_be_made_a_doubt_is_told_again() -> None:
+    told = Host().course(UNKNOWN, UNKNOWN, *[PASS] * 10, UNKNOWN, UNKNOWN)
+    assert (told[1], told[-1]) == ("unclear", "unclear")
+
+
 def test_what_could_not_be_made_lately_is_told_once() -> None:
     told = Host().course(PASS, UNKNOWN, UNKNOWN, UNKNOWN, PASS, UNKNOWN, UNKNOWN)
     assert told == ["", "", "unclear", "", "", "", ""]
