@@ -161,6 +161,7 @@ def test_a_change_is_told_by_every_door_and_no_door_hangs_on_another(
 
     BREAKAGES["blocked-25"].apply(lab.host, lab.internet)
     blocked_is_new(watched)
+    what_is_ignored_hides_nothing_else(watched)
     lab.host.load_nft("flush chain ip filter INPUT")
     blocked_is_better(watched)
 
@@ -192,6 +193,18 @@ def blocked_is_new(watched: Watched) -> None:
     assert [each for each in watched.mails() if "1 new, 0 better, 0 still" in each]
     assert watched.check()[0] == watched.check("--last")[0] == 2
     assert watched.check()[1].startswith("MAILFIX CRITICAL")
+
+
+def what_is_ignored_hides_nothing_else(watched: Watched) -> None:
+    this = [word for key, value in SUBJECT.items() for word in ("--subject", f"{key}={value}")]
+    watched.host.run(["mailfix", "ignore", BLOCKED, *this, "--until", "1d", "--why", "by choice"])
+    assert watched.check()[0] == 0
+    watched.host.sh("ip6tables-nft -A INPUT -p tcp --dport 25 -j DROP")
+    failed = [each for each in watched.host.audit().report["findings"] if each["status"] == "fail"]
+    assert [each["subject"] for each in failed] == [{"port": 25, "family": "ipv6"}]
+    watched.host.sh("ip6tables-nft -D INPUT -p tcp --dport 25 -j DROP")
+    assert "by choice" in watched.host.sh("mailfix ignore")
+    watched.host.run(["mailfix", "ignore", BLOCKED, *this, "--end"])
 
 
 def blocked_is_better(watched: Watched) -> None:

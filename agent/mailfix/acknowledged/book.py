@@ -70,7 +70,8 @@ THIS_HOST = Book()
 
 
 def _not_kept(file: str, error: OSError) -> Refusal:
-    return Refusal(f"nothing can be kept in {error.filename or file}: {error.strerror}")
+    hint = "; run it as root" if isinstance(error, PermissionError) else ""
+    return Refusal(f"nothing can be kept in {error.filename or file}: {error.strerror}{hint}")
 
 
 def encode(entries: Sequence[Acknowledgement]) -> dict[str, Any]:

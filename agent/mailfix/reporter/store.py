@@ -118,8 +118,9 @@ class Store:
         return sorted(name for name in os.listdir(self.reports) if _REPORT.fullmatch(name))
 
     def _not_kept(self, error: OSError) -> Refusal:
-        reason = f"{error.filename or self.folder}: {error.strerror}"
-        return Refusal(f"nothing can be kept in {self.folder}: {reason}")
+        where = error.filename or self.folder
+        hint = "; run it as root" if isinstance(error, PermissionError) else ""
+        return Refusal(f"nothing can be kept in {where}: {error.strerror}{hint}")
 
 
 THIS_HOST = Store()
