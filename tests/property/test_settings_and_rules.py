@@ -69,6 +69,28 @@ def test_any_value_of_a_setting_is_read_or_refused(name: str, value: Any) -> Non
     read(yaml.safe_dump({name: value}))
 
 
+def block_of(*names: str) -> st.SearchStrategy[Any]:
+    told = text_of("https://", "localhost", "@", "example.com", "/", ":", "[", "%", "-")
+    values = VALUES | told | st.sampled_from(["https://a.example/", "/p", "me", "192.0.2.1", 5])
+    return st.dictionaries(st.sampled_from(names), values, max_size=4)
+
+
+REPORT_BLOCKS = {
+    "webhook": block_of("url", "token_file", "seconds", "tries", "when"),
+    "mail": block_of("to", "from", "smarthost")
+    | st.fixed_dictionaries(
+        {"smarthost": block_of("host", "port", "tls", "user", "password_file")}
+    ),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=REPORT_BLOCKS))
+def test_any_door_is_read_or_refused(report: dict[str, Any]) -> None:
+    import yaml
+
+    read(yaml.safe_dump({"report": report}))
+
+
 @given(
     st.lists(st.sampled_from(["smtp.gmail.com", "mx.example.com"]), max_size=20),
     st.floats(1, 600),
