@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import stat
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from mailfix.comparison.news import News
-from mailfix.report_settings import ReportSettings
+from mailfix.report_settings import Mail, ReportSettings, Smarthost
+from mailfix.reporter import outbox
 from mailfix.reporter.doors import Delivery, Places, deliver
 from mailfix.reporter.doors.prometheus import tell_failed_run
-from tests.unit.bulletins import BLOCKED, bulletin
+from tests.unit.bulletins import BLOCKED, STARTED, bulletin
 
 SHUT = ReportSettings(prometheus=None, mail=None)
 
@@ -56,6 +58,15 @@ def test_a_run_that_failed_shows_in_the_metrics(tmp_path: Path) -> None:
     before = file.read_text("utf-8")
     assert tell_failed_run(str(file)).outcome == "delivered"
     assert file.read_text("utf-8") == before.replace("_run_ok 1", "_run_ok 0") != before
+
+
+def test_mails_that_were_not_sent_show_in_the_metrics_and_today_s_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "mailfix.prom"
+    settings = ReportSettings(prometheus=str(file), mail=Mail(smarthost=Smarthost("192.0.2.9")))
+    outbox.put(here(tmp_path).outbox, b"of yesterday", STARTED - timedelta(days=1))
+    deliver(bulletin(BLOCKED), settings, here(tmp_path))
+    assert len(outbox.waiting(here(tmp_path).outbox)) == 2
+    assert "mailfix_mail_left 1\n" in file.read_text("utf-8")
 
 
 def test_nothing_to_tell_is_no_failure(tmp_path: Path) -> None:

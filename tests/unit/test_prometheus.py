@@ -14,12 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from mailfix.comparison.news import News
 from mailfix.model import Status
 from mailfix.report import prometheus
+from mailfix.report.prometheus import Telling
 from tests.property.hostile import ANY_TEXT
 from tests.unit.bulletins import BLOCKED, GENERIC, STARTED, UNTOLD, report, standing
 
 NEWS = News(new=(standing(BLOCKED),), still=(standing(GENERIC), standing(GENERIC)))
 WHOLE = prometheus.write(
-    report(BLOCKED, GENERIC, UNTOLD), NEWS, {"journal": True, "webhook": False}
+    report(BLOCKED, GENERIC, UNTOLD), Telling(NEWS, {"journal": True, "webhook": False}, 3)
 )
 
 
@@ -55,6 +56,7 @@ def test_the_run_itself_can_be_watched() -> None:
     assert value(WHOLE, "mailfix_report_delivery_ok", door="journal") == 1
     assert value(WHOLE, "mailfix_news", kind="new") == 1
     assert value(WHOLE, "mailfix_news", kind="still") == 2
+    assert value(WHOLE, "mailfix_mail_left") == 3
 
 
 def test_every_metric_says_what_it_is_and_of_what_type() -> None:

@@ -42,15 +42,23 @@ class Metric:
     samples: tuple[Sample, ...]
 
 
-def write(report: Report, news: News | None = None, delivered: Mapping[str, bool] = {}) -> str:
-    """All metrics of one audit; ``delivered`` tells of each door whether the report went out."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How an audit was told: what was new, and by which doors it went out.
+
+    ``mails_left`` counts the mails of earlier reports that could not be sent yet.
+    """
+
+    news: News
+    delivered: Mapping[str, bool]
+    mails_left: int
+
+
+def write(report: Report, telling: Telling | None = None) -> str:
+    """All metrics of one audit, and of its telling if it was told."""
     metrics = [*_of_the_run(report), *_of_the_findings(report)]
-    if news is not None:
-        metrics.append(_of_the_news(news))
-    if delivered:
-        samples = tuple(Sample({"door": door}, float(ok)) for door, ok in delivered.items())
-        help_ = "Whether the report went out by this door; mail is only put into the outbox."
-        metrics.append(Metric("mailfix_report_delivery_ok", help_, samples))
+    if telling is not None:
+        metrics += _of_the_telling(telling)
     return "".join(line for metric in metrics for line in _lines(metric))
 
 
@@ -135,11 +143,22 @@ def _distinct(samples: Iterable[Sample]) -> Iterable[Sample]:
     return {tuple(sample.labels.values()): sample for sample in samples}.values()
 
 
-def _of_the_news(news: News) -> Metric:
-    return Metric(
+def _of_the_telling(telling: Telling) -> Iterator[Metric]:
+    kinds = {each.name: len(getattr(telling.news, each.name)) for each in fields(News)}
+    yield Metric(
         "mailfix_news",
         "Failures by how they compare with the audits before.",
-        tuple(Sample({"kind": each.name}, len(getattr(news, each.name))) for each in fields(News)),
+        tuple(Sample({"kind": kind}, number) for kind, number in kinds.items()),
+    )
+    yield Metric(
+        "mailfix_report_delivery_ok",
+        "Whether the report went out by this door; mail is only put into the outbox.",
+        tuple(Sample({"door": door}, float(ok)) for door, ok in telling.delivered.items()),
+    )
+    yield _single(
+        "mailfix_mail_left",
+        "Mails of earlier reports that could not be sent yet.",
+        telling.mails_left,
     )
 
 

@@ -8,6 +8,8 @@ import os
 from mailfix.host import durable
 from mailfix.host.files import exists
 from mailfix.report import prometheus
+from mailfix.report.prometheus import Telling
+from mailfix.reporter import outbox
 from mailfix.reporter.doors.door import Delivery, Errand
 
 NAME = "prometheus"
@@ -22,9 +24,7 @@ def through(errand: Errand) -> Delivery:
         return Delivery(NAME, "skipped", "it is switched off")
     if not exists(os.path.dirname(path)):
         return Delivery(NAME, "skipped", f"there is no {os.path.dirname(path)}")
-    bulletin = errand.bulletin
-    went = {each.door: each.outcome == "delivered" for each in errand.before if _had_to_go(each)}
-    _write(path, prometheus.write(bulletin.report, bulletin.news, went))
+    _write(path, prometheus.write(errand.bulletin.report, _telling(errand)))
     return Delivery(NAME, "delivered", path)
 
 
@@ -38,6 +38,13 @@ def tell_failed_run(path: str | None) -> Delivery:
     text = before.data.decode("utf-8", "replace") if before else ""
     _write(path, prometheus.failed(text))
     return Delivery(NAME, "delivered", path)
+
+
+def _telling(errand: Errand) -> Telling:
+    began = errand.bulletin.report.started
+    left = [each for each in outbox.waiting(errand.places.outbox) if each.since < began]
+    went = {each.door: each.outcome == "delivered" for each in errand.before if _had_to_go(each)}
+    return Telling(errand.bulletin.news, went, len(left))
 
 
 def _had_to_go(delivery: Delivery) -> bool:
