@@ -65,7 +65,7 @@ def test_a_report_is_a_summary_and_its_news(tmp_path: Path, heard: socket.socket
     assert summary["MESSAGE_ID"] == Kind.REPORT
     assert summary["MESSAGE"] == (
         "mail.example.com: 1 thing wrong, 0 not found out, 40 checks passed; "
-        "1 new, 1 better, 0 still"
+        "1 new, 1 better, 0 still, 1 no longer known"
     )
     assert new == {
         "MESSAGE": f"new: {BLOCKED.message} [firewall-inbound-blocked]",

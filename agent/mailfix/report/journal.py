@@ -121,7 +121,8 @@ def _summary(bulletin: Bulletin) -> Entry:
 
 def counts_of(news: News) -> str:
     """For example ``1 new, 0 better, 2 still``."""
-    return f"{len(news.new)} new, {len(news.better)} better, {len(news.still)} still"
+    counts = f"{len(news.new)} new, {len(news.better)} better, {len(news.still)} still"
+    return f"{counts}, {len(news.unclear)} no longer known" if news.unclear else counts
 
 
 def _told(kind: Kind, status: Status, word: str, standing: Standing) -> Entry:
