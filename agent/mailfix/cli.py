@@ -116,6 +116,8 @@ def report(
     from mailfix.reporter import reporting
 
     issue = reporting.look() if no_delivery else reporting.run()
+    for trouble in issue.troubles:
+        _warn(trouble)
     bulletin = issue.bulletin
     match form:
         case ReportFormat.json:

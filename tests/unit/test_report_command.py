@@ -121,7 +121,7 @@ def test_damaged_state_is_told_in_one_line_each_and_moved_aside(machine: Machine
     (machine.state / "acknowledged.json").write_text("\x1b{")
     done = machine.run("report")
     assert done.returncode == 1
-    standings, acknowledged = done.stderr.splitlines()
+    acknowledged, standings = done.stderr.splitlines()
     assert "everything counts as new" in standings
     assert "what is ignored for a while is not known" in acknowledged
     assert (machine.state / "standings.json.unreadable").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from mailfix import auditor
 from mailfix.auditor import Examination
 from mailfix.comparison.codec import Unreadable
 from mailfix.comparison.compare import compare
-from mailfix.comparison.news import News
 from mailfix.comparison.records import Standings
 from mailfix.comparison.sighting import Today
 from mailfix.report.bulletin import Bulletin
@@ -22,10 +21,11 @@ from mailfix.reporter.store import THIS_HOST, Store
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One report, and what became of it at each door."""
+    """One report, and what became of it at each door; ``troubles`` are for stderr."""
 
     bulletin: Bulletin
     deliveries: tuple[Delivery, ...] = ()
+    troubles: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -41,53 +41,55 @@ def run(store: Store = THIS_HOST) -> Issue:
     """
     with store.locked():
         before = _before(store)
+        aside = f"; the file is kept as {store.set_aside()}" if before.trouble else ""
         examination = auditor.examine()
-        kept, news = _compared(before, examination)
-        bulletin = Bulletin(examination.report, news, examination.acknowledged)
+        kept, bulletin = _compared(before.standings, examination)
         settings = examination.settings.report
-        issue = Issue(bulletin, deliver(bulletin, settings))
-        text = document.write(_content(issue))
+        deliveries = deliver(bulletin, settings)
+        text = document.write(_content(bulletin, deliveries))
         store.keep(kept, text, bulletin.report.started, settings.keep)
-    for each in issue.deliveries:
-        if each.outcome == "failed":
-            _tell_aside(f"the report did not go out by {each.door}: {each.detail}")
-    return issue
+    troubles = [trouble + aside for trouble in before.trouble]
+    return Issue(bulletin, deliveries, (*troubles, *_failed(deliveries)))
 
 
 def look(store: Store = THIS_HOST) -> Issue:
     """Say what a report would say, and neither tell nor keep it."""
+    before = _before(store)
+    _, bulletin = _compared(before.standings, auditor.examine())
+    return Issue(bulletin, troubles=before.trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the last run handed on, and why that cannot be read, if so."""
+
+    standings: Standings
+    trouble: tuple[str, ...] = ()
+
+
+def _before(store: Store) -> _Before:
     try:
-        before = store.standings()
+        return _Before(store.standings())
     except Unreadable as error:
-        _tell_aside(f"everything counts as new: {error}")
-        before = Standings()
-    examination = auditor.examine()
-    _, news = _compared(before, examination)
-    return Issue(Bulletin(examination.report, news, examination.acknowledged))
+        return _Before(Standings(), (f"everything counts as new: {error}",))
 
 
-def _before(store: Store) -> Standings:
-    try:
-        return store.standings()
-    except Unreadable as error:
-        aside = store.set_aside()
-        _tell_aside(f"everything counts as new: {error}; the file is kept as {aside}")
-        return Standings()
+def _failed(deliveries: Iterable[Delivery]) -> Iterator[str]:
+    for each in deliveries:
+        if each.outcome == "failed":
+            yield f"the report did not go out by {each.door}: {each.detail}"
 
 
-def _compared(before: Standings, examination: Examination) -> tuple[Standings, News]:
+def _compared(before: Standings, examination: Examination) -> tuple[Standings, Bulletin]:
     report = examination.report
     today = Today(report.started, report.findings, examination.passes)
-    return compare(before, today, examination.settings.report.steady_runs)
+    kept, news = compare(before, today, examination.settings.report.steady_runs)
+    return kept, Bulletin(report, news, examination.acknowledged)
 
 
-def _content(issue: Issue) -> dict[str, Any]:
-    deliveries = [
+def _content(bulletin: Bulletin, deliveries: Iterable[Delivery]) -> dict[str, Any]:
+    plain = [
         {"door": each.door, "outcome": each.outcome, "detail": escape(each.detail)}
-        for each in issue.deliveries
+        for each in deliveries
     ]
-    return {**document.document(issue.bulletin), "deliveries": deliveries}
-
-
-def _tell_aside(text: str) -> None:
-    sys.stderr.write(f"mailfix: {escape(text)}\n")
+    return {**document.document(bulletin), "deliveries": plain}
