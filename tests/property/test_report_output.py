@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -13,6 +13,7 @@ from mailfix.model import Finding, FixOffer, Part, Severity, Status
 from mailfix.predicates.reverse import is_generic
 from mailfix.report import document, text
 from mailfix.report.escape import clip, escape
+from mailfix.report.html import page
 from mailfix.report.summary import Report
 from tests.property.hostile import ANY_TEXT, text_of
 
@@ -82,6 +83,16 @@ def test_colour_adds_nothing_but_colour(report: Report) -> None:
     for code in ("0", "1", "31", "32", "33", "36"):
         shown = shown.replace(f"\x1b[{code}m", "")
     assert shown == text.write(report, every=True, colour=False)
+
+
+@settings(max_examples=25, deadline=None)
+@given(REPORT)
+def test_the_page_is_valid_html_whatever_was_heard(report: Report) -> None:
+    import html5lib
+
+    whole = page.write(report)
+    html5lib.HTMLParser(strict=True).parse(whole)
+    assert unprintable(whole) == set()
 
 
 @given(REPORT)

@@ -262,6 +262,11 @@ def test_what_is_not_known_of_the_host_is_drawn_as_unknown_never_as_fine() -> No
     assert "what the firewall lets in was not found out; what listens was not found out" in told
 
 
+def test_dns_is_not_called_fine_on_a_machine_that_is_no_mail_host() -> None:
+    told = page.write(replace(report(), overview=replace(HOST, servers=Known(()))))
+    assert told.count("not in use: not judged: this is no mail host") == 2
+
+
 def test_the_news_come_first_with_since_when() -> None:
     news = News(
         new=(standing(BLOCKED),),

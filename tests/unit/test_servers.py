@@ -10,7 +10,7 @@ from mailfix.model import Fact, Known, Unknown
 from mailfix.probes import servers
 from mailfix.probes.servers import PROGRAMS, Program, Unit
 
-EXIM, POSTFIX = PROGRAMS[0], PROGRAMS[1]
+EXIM, POSTFIX, _, OPENSMTPD = PROGRAMS[:4]
 NO_LINKS: Fact[frozenset[str]] = Known(frozenset())
 LINKED: Fact[frozenset[str]] = Known(frozenset({"exim4"}))
 NAMES = ["exim4.service", "exim.service", "exim4.socket"]
@@ -83,6 +83,8 @@ def process(name: str, executable: str, *arguments: str) -> Process:
         (EXIM, process("exim4", "/usr/sbin/exim4", "/usr/sbin/exim4", "-bV"), False),
         (POSTFIX, process("master", "/usr/lib/postfix/sbin/master", "master", "-w"), True),
         (POSTFIX, process("master", "/usr/lib/cyrus/bin/master", "master"), False),
+        (OPENSMTPD, process("smtpd", "/usr/sbin/smtpd", "/usr/sbin/smtpd"), True),
+        (OPENSMTPD, process("smtpd", "/usr/lib/postfix/sbin/smtpd", "smtpd", "-n"), False),
     ],
 )
 def test_a_daemon_is_told_from_its_short_lived_namesakes(

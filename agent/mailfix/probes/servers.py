@@ -58,7 +58,14 @@ PROGRAMS = (
         ("sendmail", "sendmail-mta"),
         ("sendmail",),
     ),
-    Program("opensmtpd", Role.MTA, ("/usr/sbin/smtpctl",), ("smtpd",), ("opensmtpd", "smtpd")),
+    Program(
+        "opensmtpd",
+        Role.MTA,
+        ("/usr/sbin/smtpctl",),
+        ("smtpd",),
+        ("opensmtpd", "smtpd"),
+        executable="/usr/sbin/smtpd",
+    ),
     Program("dovecot", Role.MAILBOX, ("/usr/sbin/dovecot",), ("dovecot",), ("dovecot",)),
     Program(
         "courier",

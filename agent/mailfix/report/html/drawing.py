@@ -38,6 +38,7 @@ MAX_SERVERS = 4
 MAX_DOMAINS = 4
 MAX_NAME = 40
 MAX_SERVER_NAME = 13
+NO_MAIL_HOST = "not judged: this is no mail host"
 NOTHING_WRONG = "nothing wrong was found here"
 OPEN_FROM = 1 - WHOLE
 """A smaller share of the Internet that gets through is nobody's mail."""
@@ -157,6 +158,7 @@ def draw(host: str, overview: Overview, signs: Signs) -> Drawing:
     rows = max(1, -(-len(chips) // SERVERS_IN_A_ROW))
     host_y = SERVERS_FROM + rows * SERVER_HEIGHT + 24
     dns_y = host_y + 46
+    published = _fine() if _may_be_mail_host(overview.servers) else Sign(Mark.IDLE, NO_MAIL_HOST)
     domains = tuple(_domain_rows(overview.domains, signs, dns_y + 66))
     more = _more_domains(overview.domains, domains, signs)
     return Drawing(
@@ -173,8 +175,8 @@ def draw(host: str, overview: Overview, signs: Signs) -> Drawing:
         sockets=_whole(signs, Part.SOCKETS, [each.reach for each in overview.inlets]),
         servers=_whole(signs, Part.SERVER, [overview.servers]),
         machine=_whole(signs, Part.HOST, [overview.addresses]),
-        dns=_whole(signs, Part.DNS, [overview.domains]),
-        names=signs.at(Place(Part.DNS)) or _fine(),
+        dns=_whole(signs, Part.DNS, [overview.domains], published),
+        names=signs.at(Place(Part.DNS)) or published,
         domains=domains,
         more_domains=more,
     )
@@ -184,12 +186,20 @@ def _fine() -> Sign:
     return Sign(Mark.FINE, NOTHING_WRONG)
 
 
-def _whole(signs: Signs, part: Part, facts: Sequence[Fact[Any]]) -> Sign:
+def _may_be_mail_host(servers: Fact[tuple[MailServer, ...]]) -> bool:
+    if isinstance(servers, Unknown):
+        return True
+    return any(server.role is Role.MTA for server in servers.value)
+
+
+def _whole(
+    signs: Signs, part: Part, facts: Sequence[Fact[Any]], otherwise: Sign | None = None
+) -> Sign:
     """A part's worst; where nothing is told and nothing was found out either, it is unknown."""
     sign = signs.within(part)
     unknown = next((fact for fact in facts if isinstance(fact, Unknown)), None)
     if sign is not None or unknown is None:
-        return sign or _fine()
+        return sign or otherwise or _fine()
     return Sign(Mark.UNKNOWN, unknown.reason)
 
 
