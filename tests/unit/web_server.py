@@ -118,6 +118,7 @@ def drips_for_ever(handler: Handler) -> None:
 
 def floods(handler: Handler) -> None:
     handler.send_response(200)
+    handler.send_header("Content-Length", str(100_000_000))
     handler.end_headers()
     for _ in range(10_000):
         handler.wfile.write(b"x" * 10_000)

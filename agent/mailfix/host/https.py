@@ -60,7 +60,7 @@ async def get(address: str, name: str, path: str, timeout_s: float, port: int = 
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Fact[Page]:
-    """Send ``body`` to an address of the web; of the answer, the first ``MAX_BYTES`` are read.
+    """Send ``body`` to an address of the web, and return the answer's status without its text.
 
     ``url`` begins with ``https://``, or with ``http://`` for a server on this very host. It and the
     headers are visible ASCII. Unknown as with :func:`get`.
@@ -87,7 +87,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: flo
             received = await _exchange(*streams, _head(lines) + body)
     except OSError as error:
         return _failure(error, host, port)
-    return _read(received[:MAX_BYTES])
+    return _read(received, 0)
 
 
 def _failure(error: OSError, whom: str, port: int) -> Fact[Page]:
@@ -161,13 +161,14 @@ class _Received:
         return io.BytesIO(self._content)
 
 
-def _read(received: bytes) -> Fact[Page]:
+def _read(received: bytes, limit: int = MAX_BYTES) -> Fact[Page]:
+    """The status, and ``limit`` bytes of the text."""
     import http.client
 
     response = http.client.HTTPResponse(_Received(received))  # type: ignore[arg-type]
     try:
         response.begin()
-        body = response.read(MAX_BYTES)
+        body = response.read(limit)
     except (http.client.HTTPException, ValueError, OSError) as error:
         return Known(Page(trouble=f"it does not answer as a web server: {type(error).__name__}"))
     return Known(Page(response.status, body.decode("utf-8", "replace")))
