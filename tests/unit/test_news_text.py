@@ -46,6 +46,11 @@ def test_better_is_told_by_what_was_wrong_and_not_as_if_it_still_were() -> None:
     assert f"BETTER    no longer: {PTR.message}" in told
 
 
+def test_better_says_for_how_long_it_was_wrong() -> None:
+    told = shown(News(better=(standing(PTR),)))
+    assert "ptr-missing, it was wrong since 2026-11-20, for 2 days" in told
+
+
 def test_a_doubt_is_told_with_the_failure() -> None:
     told = shown(News(still=(standing(PTR, "DNS gave no answer"),)))
     assert "  but       DNS gave no answer" in told
@@ -57,10 +62,17 @@ def test_nothing_new_is_said_in_two_lines() -> None:
     )
 
 
+def test_what_a_rule_says_of_several_subjects_has_its_date_once() -> None:
+    both = tuple(replace(standing(PTR), subject={"family": each}) for each in ("ipv4", "ipv6"))
+    told = shown(News(new=both), PTR)
+    assert told.count("NEW") == 2
+    assert told.count("since 2026-11-20") == 1
+
+
 def test_many_failures_fit_on_a_screen() -> None:
     many = tuple(replace(standing(PTR), subject={"port": each}) for each in range(500))
     told = shown(News(new=many, still=many, wavering=many, unclear=many, better=many))
-    assert len(told.splitlines()) < 130
+    assert len(told.splitlines()) < 60
     assert "and 490 more (new)" in told
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.comparison.news import Standing
@@ -71,16 +72,24 @@ def _headline(bulletin: Bulletin, style: Style) -> Iterator[str]:
 def _section(
     heading: Heading, standings: Sequence[Standing], now: datetime, style: Style
 ) -> Iterator[str]:
-    for each in standings[: heading.most]:
+    """What a rule says of several subjects at once has its rule and its date once."""
+    shown = standings[: heading.most]
+    for (rule, severity, since, doubt), alike in groupby(shown, lambda each: _common(each, now)):
         yield ""
-        was = "no longer: " if heading is BETTER else ""
-        message = was + clip(each.message, MAX_MESSAGE)
-        yield from headed(heading.label, message, style, heading.colour)
-        yield from labelled(each.severity.value, f"{each.rule}, {_since(each.since, now)}")
-        if each.doubt:
-            yield from labelled("but", clip(each.doubt, MAX_MESSAGE))
+        for each in alike:
+            was = "no longer: " if heading is BETTER else ""
+            message = was + clip(each.message, MAX_MESSAGE)
+            yield from headed(heading.label, message, style, heading.colour)
+        wrong = "it was wrong " if heading is BETTER else ""
+        yield from labelled(severity, f"{rule}, {wrong}{since}")
+        if doubt:
+            yield from labelled("but", clip(doubt, MAX_MESSAGE))
     if len(standings) > heading.most:
         yield f"and {len(standings) - heading.most} more ({heading.label.lower()})"
+
+
+def _common(each: Standing, now: datetime) -> tuple[str, str, str, str]:
+    return each.rule, each.severity.value, _since(each.since, now), each.doubt or ""
 
 
 def _since(since: datetime, now: datetime) -> str:
