@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -93,6 +93,22 @@ class PerFamily(Generic[T]):
 
 
 Subject: TypeAlias = Mapping[str, str | int]
+Identity: TypeAlias = tuple[str, frozenset[tuple[str, str | int]]]
+
+
+class OfRule(Protocol):
+    """Whatever a rule says of a subject."""
+
+    @property
+    def rule(self) -> str: ...
+
+    @property
+    def subject(self) -> Subject: ...
+
+
+def identity(thing: OfRule) -> Identity:
+    """What two audits that speak of the same thing have in common: rule and subject, not text."""
+    return thing.rule, frozenset(thing.subject.items())
 
 
 def sortable(subject: Subject) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mailfix.model import Finding, Refusal, Status
+from mailfix.model import Finding, Refusal, Status, identity
 from mailfix.rulebook import Rule
 
 
@@ -24,11 +24,6 @@ def to_cure(
         for finding in findings
         if finding.status is Status.FAIL and (not only or finding.rule in only)
     )
-
-
-def identity(finding: Finding) -> tuple[str, tuple[tuple[str, str | int], ...]]:
-    """What two audits that speak of the same thing have in common."""
-    return finding.rule, tuple(sorted(finding.subject.items()))
 
 
 def still_there(finding: Finding, findings: Iterable[Finding]) -> Finding | None:

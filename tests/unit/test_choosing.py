@@ -13,8 +13,8 @@ from mailfix.changes.file import FileChange
 from mailfix.facts import Facts
 from mailfix.fixer import choosing
 from mailfix.fixer.choosing import Choice, Decision, automatic, choose
-from mailfix.model import Finding, FixOffer, Part, Refusal, Severity, Status
-from mailfix.plan import identity, new_failures, still_there, to_cure
+from mailfix.model import Finding, FixOffer, Part, Refusal, Severity, Status, identity
+from mailfix.plan import new_failures, still_there, to_cure
 from mailfix.report.fix.result import Cure
 from mailfix.settings import Settings
 

@@ -8,8 +8,8 @@ from mailfix.comparison.doubting import next_doubts
 from mailfix.comparison.following import Place, Step, first_seen, next_step
 from mailfix.comparison.news import News, Standing
 from mailfix.comparison.records import Standings
-from mailfix.comparison.sighting import Identity, Today, identity, sightings
-from mailfix.model import Finding, Severity, Status, sortable
+from mailfix.comparison.sighting import Today, sightings
+from mailfix.model import Finding, Identity, Severity, Status, identity, sortable
 
 SEVERITY_ORDER = tuple(Severity)
 

@@ -9,8 +9,7 @@ from datetime import datetime
 from mailfix.comparison.following import RESTLESS_RUNS, standing_of
 from mailfix.comparison.news import Standing
 from mailfix.comparison.records import DoubtRecord
-from mailfix.comparison.sighting import identity
-from mailfix.model import Finding
+from mailfix.model import Finding, identity
 
 MAX_DOUBTS = 1000
 """Where DNS is down as a whole, thousands of checks tell the same."""

@@ -14,11 +14,9 @@ from enum import Enum
 from itertools import combinations
 from typing import TypeAlias
 
-from mailfix.comparison.news import Standing
 from mailfix.comparison.records import FailureRecord, Told
-from mailfix.model import Finding, Status, Subject
+from mailfix.model import Finding, Identity, Status, Subject, identity
 
-Identity: TypeAlias = tuple[str, frozenset[tuple[str, str | int]]]
 SPEAKING = (Status.IGNORED, Status.UNKNOWN)
 
 
@@ -42,11 +40,6 @@ class Silence(Enum):
 
 SILENCE = Silence.SILENCE
 Sighting: TypeAlias = Finding | Silence
-
-
-def identity(thing: Finding | Standing) -> Identity:
-    """What two audits that speak of the same thing have in common: rule and subject."""
-    return thing.rule, frozenset(thing.subject.items())
 
 
 def sightings(
