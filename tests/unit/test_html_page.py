@@ -17,7 +17,7 @@ from mailfix.facts import HostAddress, MailServer, Reach, Role
 from mailfix.model import Family, Finding, FixOffer, Known, Part, Severity, Status, Unknown
 from mailfix.overview import Inlet, Kind, Outlet, Overview, Publication
 from mailfix.report.html import page
-from mailfix.report.html.places import KINDS, OUTGOING_RULES
+from mailfix.report.html.places import KINDS, OUTGOING_RULES, ZONE_WORDS
 from mailfix.report.summary import Report
 from tests.unit.test_report import BLOCKED, FINE, PTR, SILENT, report
 
@@ -262,6 +262,15 @@ def test_what_is_not_known_of_the_host_is_drawn_as_unknown_never_as_fine() -> No
     assert "what the firewall lets in was not found out; what listens was not found out" in told
 
 
+def test_where_the_domains_are_unknown_the_host_name_is_not() -> None:
+    doubt = replace(of_rule("mx-missing"), subject={}, status=Status.UNKNOWN)
+    audit = replace(report(doubt), overview=replace(HOST, domains=Unknown("exim kept silent")))
+    told = page.write(audit)
+    row = told[: told.index("Host name and PTR records")].rpartition('class="spot ')[2]
+    assert row.startswith("fine")
+    assert "mail domains: exim kept silent" in told
+
+
 def test_dns_is_not_called_fine_on_a_machine_that_is_no_mail_host() -> None:
     told = page.write(replace(report(), overview=replace(HOST, servers=Known(()))))
     assert told.count("not in use: not judged: this is no mail host") == 2
@@ -342,7 +351,7 @@ def test_whatever_is_found_the_page_stays_under_two_megabytes() -> None:
 def test_the_drawing_knows_the_rules_that_it_names() -> None:
     assert set(SHIPPED) >= OUTGOING_RULES
     of_domains = [each for each in SHIPPED.values() if each.each and each.part is Part.DNS]
-    assert {each.id.partition("-")[0] for each in of_domains} - set(KINDS) == {"dns", "domain"}
+    assert {each.id.partition("-")[0] for each in of_domains} - set(KINDS) == ZONE_WORDS
 
 
 def test_an_empty_report_makes_a_page() -> None:

@@ -33,6 +33,7 @@ LABELS = {
     Mark.IDLE: "not in use",
 }
 ORDER = tuple(Mark)
+NOTHING_WRONG = "nothing wrong was found here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Sign:
     mark: Mark
     text: str
     anchor: str = ""
+
+
+def fine() -> Sign:
+    """What is marked where nothing else is told."""
+    return Sign(Mark.FINE, NOTHING_WRONG)
 
 
 def mark_of(finding: Finding) -> Mark:

@@ -12,6 +12,7 @@ from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.comparison.news import News
 from mailfix.report.counting import counted
 from mailfix.report.escape import clip, escape
+from mailfix.report.html import geometry
 from mailfix.report.html.anchors import Anchors
 from mailfix.report.html.chapters import chapters
 from mailfix.report.html.drawing import draw
@@ -64,7 +65,8 @@ def _content(
         "acknowledged": [clip(told(each), MAX_LINE) for each in acknowledged[: limits.others]],
         "more_acknowledged": max(0, len(acknowledged) - limits.others),
         "drawing": draw(host, report.overview, Signs(report.findings, anchors.of)),
-        "marks": tuple(Mark),
+        "Mark": Mark,
+        "at": geometry,
     }
 
 

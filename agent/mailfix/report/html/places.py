@@ -21,6 +21,9 @@ KINDS: Mapping[str, Kind] = {
     "tlsa": Kind.TLS,
 }
 """What a domain publishes, by the first word of a rule's id."""
+ZONE_WORDS = frozenset({"dns", "domain"})
+"""First words of rules about the zone of a domain."""
+EVERY_DOMAIN = "every domain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,19 @@ def place_of(finding: Finding) -> Place:
             return Place(part, Flow.OUT, family=_text(subject, "family"))
         case Part.SERVER:
             return Place(part, server=_text(subject, "server"))
-        case Part.DNS if "domain" in subject:
-            kind = KINDS.get(finding.rule.partition("-")[0])
-            return Place(part, domain=_text(subject, "domain"), kind=kind)
+        case Part.DNS if "domain" in subject or _is_of_every_domain(finding):
+            domain = _text(subject, "domain") or EVERY_DOMAIN
+            return Place(part, domain=domain, kind=KINDS.get(_first_word(finding)))
     return Place(part)
+
+
+def _is_of_every_domain(finding: Finding) -> bool:
+    """Where the domains are unknown as a whole, there is one finding for all of them."""
+    return not finding.subject and _first_word(finding) in {*KINDS, *ZONE_WORDS}
+
+
+def _first_word(finding: Finding) -> str:
+    return finding.rule.partition("-")[0]
 
 
 def _flow(finding: Finding) -> Flow:
