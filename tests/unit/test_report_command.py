@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,34 @@ OFFLINE = "host-offline"
 STATE = "/var/lib/mailfix"
 
 
+SETTINGS = "/etc/mailfix/mailfix.yml"
+IN_PLACE = f"""
+mount -t tmpfs none /run
+mount -t tmpfs none /var/lib
+mkdir /var/lib/upper /var/lib/work {STATE}
+mount -t overlay -o lowerdir=/etc,upperdir=/var/lib/upper,workdir=/var/lib/work overlay /etc
+mkdir -p {SETTINGS.rpartition("/")[0]}
+mount --bind "$1" {STATE}
+cat >{SETTINGS}
+shift
+exec "$@"
+"""
+
+
 @dataclass(frozen=True)
 class Machine:
     """A machine that is offline, whose state folder outlives each command."""
 
     state: Path
+    settings: str = ""
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run mailfix with this machine's folder in place of the real one."""
+        """Run mailfix with this machine's folder and settings in place of the real ones."""
         assert UNSHARE is not None
-        command = shlex.join([sys.executable, "-m", "mailfix", *arguments])
-        script = (
-            f"mount -t tmpfs none /run && mount -t tmpfs none /var/lib && mkdir {STATE} && "
-            f"mount --bind {self.state} {STATE} && exec {command}"
-        )
+        mailfix = [sys.executable, "-m", "mailfix", *arguments]
         return subprocess.run(
-            [UNSHARE, "--net", "--mount", "sh", "-c", script],
+            [UNSHARE, "--net", "--mount", "sh", "-ec", IN_PLACE, "sh", str(self.state), *mailfix],
+            input=self.settings,
             env=ENVIRONMENT,
             cwd="/",
             capture_output=True,
@@ -126,3 +137,21 @@ def test_damaged_state_is_told_in_one_line_each_and_moved_aside(machine: Machine
     assert "what is ignored for a while is not known" in acknowledged
     assert (machine.state / "standings.json.unreadable").exists()
     assert "everything counts as new" not in machine.run("report").stderr
+
+
+def test_a_door_that_failed_is_told_and_kept_and_changes_no_exit_code(machine: Machine) -> None:
+    hook = "report: {webhook: {url: 'http://127.0.0.1:9/', tries: 1}}\n"
+    done = replace(machine, settings=hook).run("report")
+    assert done.returncode == 1
+    assert done.stderr.startswith("mailfix: the report did not go out by webhook: 127.0.0.1")
+    (report,) = machine.stored()
+    outcomes = {each["door"]: each["outcome"] for each in report["deliveries"]}
+    assert (outcomes["webhook"], outcomes["page"]) == ("failed", "delivered")
+
+
+def test_as_many_are_kept_as_the_settings_say(machine: Machine) -> None:
+    few = replace(machine, settings="report: {keep: 1}\n")
+    for _ in range(2):
+        few.run("report")
+    (report,) = machine.stored()
+    assert report["changed"] is False
