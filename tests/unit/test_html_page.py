@@ -285,6 +285,7 @@ def test_the_news_come_first_with_since_when() -> None:
     told = shown(BLOCKED, PTR, news=news).text
     assert told.index("Since the last report") < told.index("What is wrong")
     assert "New 1 The firewall blocks the SMTP port" in told
+    assert "No longer: The sending address has no PTR record" in told
     assert "It was: something listens" in told
     assert "(12 days)" in told
     assert "DNS kept silent" in told
