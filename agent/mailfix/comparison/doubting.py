@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mailfix.comparison.following import RESTLESS_RUNS, standing_of
-from mailfix.comparison.news import Standing
-from mailfix.comparison.records import DoubtRecord
+from mailfix.comparison.news import Standing, standing_of
+from mailfix.comparison.records import RESTLESS_RUNS, DoubtRecord
 from mailfix.model import Finding, identity
 
 MAX_DOUBTS = 1000

@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from mailfix.comparison.news import Standing
-from mailfix.comparison.records import FailureRecord, Told
-from mailfix.comparison.sighting import Sighting, Silence
+from mailfix.comparison.news import Standing, standing_of
+from mailfix.comparison.records import RESTLESS_RUNS, FailureRecord, Told
+from mailfix.comparison.sighting import Sighting
 from mailfix.model import Finding, Status
 
-RESTLESS_RUNS = 10
-MAX_MESSAGE = 600
 UNJUDGED_RUNS = 7
 """After so many runs in which no rule spoke of a failure it is forgotten."""
 NOT_JUDGED = "it was not judged today"
@@ -58,7 +56,7 @@ def next_step(
     record: FailureRecord, sighting: Sighting, started: datetime, steady_runs: int
 ) -> Step:
     """What today's sighting makes of a failure that was found before."""
-    if isinstance(sighting, Silence):
+    if sighting is None:
         return _unjudged(_calmer(record))
     match sighting.status:
         case Status.FAIL:
@@ -69,18 +67,6 @@ def next_step(
             return _unknown(_calmer(record), sighting)
         case Status.PASS:
             return _passing(record, steady_runs)
-
-
-def standing_of(finding: Finding, since: datetime) -> Standing:
-    """A finding as it stands since then."""
-    return Standing(
-        rule=finding.rule,
-        title=finding.title,
-        severity=finding.severity,
-        subject=dict(finding.subject),
-        message=finding.message[:MAX_MESSAGE],
-        since=since,
-    )
 
 
 def _failing(record: FailureRecord, finding: Finding, started: datetime, steady_runs: int) -> Step:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailfix.model import Severity, Subject
+from mailfix.model import Finding, Severity, Subject
+
+MAX_MESSAGE = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,18 @@ class Standing:
     message: str
     since: datetime
     doubt: str | None = None
+
+
+def standing_of(finding: Finding, since: datetime) -> Standing:
+    """A finding as it stands since then."""
+    return Standing(
+        rule=finding.rule,
+        title=finding.title,
+        severity=finding.severity,
+        subject=dict(finding.subject),
+        message=finding.message[:MAX_MESSAGE],
+        since=since,
+    )
 
 
 @dataclass(frozen=True, slots=True)

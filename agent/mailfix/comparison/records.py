@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from mailfix.comparison.news import Standing
 
+RESTLESS_RUNS = 10
+"""For so many runs after a change, what changes again counts as coming and going."""
+
 
 class Told(StrEnum):
     """What the administrator has been told of a failure last; nothing while it is acknowledged."""

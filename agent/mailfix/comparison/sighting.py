@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from itertools import combinations
 from typing import TypeAlias
 
 from mailfix.comparison.records import FailureRecord, Told
 from mailfix.model import Finding, Identity, Status, Subject, identity
-
-SPEAKING = (Status.IGNORED, Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +29,8 @@ class Today:
     passes: Callable[[Collection[str]], Iterable[Finding]]
 
 
-class Silence(Enum):
-    """No rule speaks of the failure: another cause is in front of it, or its subject is gone."""
-
-    SILENCE = "silence"
-
-
-SILENCE = Silence.SILENCE
-Sighting: TypeAlias = Finding | Silence
+Sighting: TypeAlias = Finding | None
+"""None where no rule speaks of the failure: another cause is in front, or its subject is gone."""
 
 
 def sightings(
@@ -51,7 +42,7 @@ def sightings(
     """
     by_status = {
         status: {identity(each): each for each in today.findings if each.status is status}
-        for status in (Status.FAIL, *SPEAKING)
+        for status in (Status.FAIL, Status.IGNORED, Status.UNKNOWN)
     }
     gone = []
     for record in records:
@@ -64,7 +55,7 @@ def sightings(
             gone.append(record)
     passes = _passes(gone, today)
     for record in gone:
-        yield record, _speaking(record, passes) or SILENCE
+        yield record, _speaking(record, passes)
 
 
 def _passes(gone: Iterable[FailureRecord], today: Today) -> dict[Identity, Finding]:

@@ -98,12 +98,12 @@ class Store:
         try:
             durable.keep(os.path.join(self.reports, name), document)
             durable.keep(self._standings, json.dumps(encode(standings)))
+            self._forget_old(number)
         except OSError as error:
             raise self._not_kept(error) from None
-        self._forget_old(number)
 
     def _forget_old(self, number: int) -> None:
-        """Never the newest one."""
+        """Never the newest one; raises OSError."""
         room, kept = MAX_KEPT, 0
         for name in reversed(self.names()):
             path = os.path.join(self.reports, name)
