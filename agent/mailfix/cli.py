@@ -110,7 +110,7 @@ def report(
     """Audit, and tell what is new, better and still there since the last report; run it as root.
 
     It goes to the journal, a page, Prometheus, a webhook and by mail, as mailfix.yml says, and is
-    kept in /var/lib/mailfix/reports.
+    kept in /var/lib/mailfix/reports. Exit codes as those of audit: 0, 1, 2, 64, 70.
     """
     from mailfix.report.news import document, text
     from mailfix.reporter import reporting
@@ -158,6 +158,8 @@ def ignore(
     from mailfix.acknowledged.book import THIS_HOST
     from mailfix.report.news import acknowledged
 
+    if rule is None and (subject or until or why or end):
+        raise typer.BadParameter("name a rule; 'mailfix rules' lists them")
     if rule is None:
         _out(acknowledged.write_list(THIS_HOST.read(), date.today()))
     elif end:
