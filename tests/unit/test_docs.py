@@ -176,6 +176,16 @@ def test_every_json_document_is_described() -> None:
     assert set(re.findall(r"`([a-z]+\.schema\.json)`", text)) == schemas
 
 
+@pytest.mark.parametrize("name", ["report", "news", "failure", "fix"])
+def test_every_key_of_a_document_is_described(name: str) -> None:
+    text = (DOCS / "json.md").read_text("utf-8")
+    schema = json.loads((SCHEMA_FILE.parent / f"{name}.schema.json").read_text("utf-8"))
+    items = (each.get("items", {}).get("properties", {}) for each in schema["properties"].values())
+    keys = {*schema["properties"], *(key for properties in items for key in properties)}
+
+    assert [key for key in keys if not re.search(f'[`"]{key}[`"]', text)] == []
+
+
 def test_the_json_example_is_a_report() -> None:
     example = json.loads(blocks(DOCS / "json.md", "json")[0])
 
