@@ -111,6 +111,19 @@ def test_every_path_of_the_checkout_is_there(page: Path) -> None:
     assert [path for path in named if not any(TOP.glob(path.rstrip("/")))] == []
 
 
+def test_the_map_of_the_house_has_every_room() -> None:
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    rooms = [
+        f"{each.name}/" if each.is_dir() else each.name
+        for each in (TOP / "agent/mailfix").iterdir()
+        if each.suffix == ".py" or (each / "__init__.py").exists()
+    ]
+
+    missing = [each for each in rooms if f"`{each}`" not in text and each[0] != "_"]
+    assert rooms
+    assert missing == []
+
+
 def test_every_unit_that_is_named_is_shipped() -> None:
     named = {
         unit
