@@ -67,7 +67,7 @@ def _section(rule: Rule) -> Iterator[str]:
     failure = _example(rule, Status.FAIL)
     yield from [f"### {rule.id}", "", f"**{rule.severity}**: {rule.title}.", ""]
     yield from textwrap.wrap(rule.why, WIDTH)
-    yield from ["", "It fails:", *_box(failure.message)]
+    yield from ["", "It fails, for example:", *_box(failure.message)]
     if failure.advice:
         yield from ["", "It advises:", *_box(failure.advice)]
     yield from ["", "It passes:", *_box(_example(rule, Status.PASS).message), ""]
@@ -75,7 +75,7 @@ def _section(rule: Rule) -> Iterator[str]:
     yield f"- Looks at: {_looks_at(rule)}"
     yield f"- Ignore it for 30 days: `{_ignore(rule, failure)}`"
     if rule.references:
-        yield f"- See: {', '.join(rule.references)}"
+        yield f"- See: {'; '.join(rule.references)}"
 
 
 def _example(rule: Rule, status: Status) -> Finding:

@@ -81,7 +81,7 @@ def table(page: Path) -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_every_command_and_option_is_one(page: Path) -> None:
     known = {each.name: {option.name for option in each.options} for each in commands()}
 
@@ -96,7 +96,7 @@ def test_the_readme_names_every_command() -> None:
     assert [each.name for each in commands() if each.name not in readme] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     for file, anchor in _LINK.findall(page.read_text("utf-8")):
         target = (page.parent / file).resolve() if file else page
@@ -104,7 +104,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 def test_every_path_of_the_checkout_is_there(page: Path) -> None:
     named = _PATH.findall(page.read_text("utf-8"))
 
