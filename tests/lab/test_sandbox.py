@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from tests.full import FULL
 
 from .breakages import BREAKAGES
 from .image import SAVED_IPTABLES, TRIXIE, Layer
-from .lab import Lab, running_lab
+from .internet import Internet
+from .lab import running_lab
 from .machine import CHECKOUT
 from .mailhost import MailHost
+from .scenario import Scenario
 from .variants import VARIANTS
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
@@ -32,10 +34,23 @@ ExecStart=
 ExecStart=/usr/local/bin/mailfix audit --format json
 StandardOutput=truncate:{ANSWER}
 """
-SAVED_ON_TRIXIE = Layer(
+
+
+def busy(host: MailHost, internet: Internet) -> None:
+    """Both backends, sets, and saved rules that are tried."""
+    for each in (VARIANTS["strict-firewall"], VARIANTS["fail2ban-nft"]):
+        each.apply(host, internet)
+    for each in (BREAKAGES["saved-without-mail"], BREAKAGES["blocked-25-legacy"]):
+        each.apply(host, internet)
+
+
+BUSY = Scenario("busy", "what needs each right", busy, SAVED_IPTABLES)
+BUSY_ON_TRIXIE = Layer(
     SAVED_IPTABLES.packages, f"{SAVED_IPTABLES.setup}{TRIXIE.setup}", TRIXIE.suite
 )
-SUITES = {"bookworm": SAVED_IPTABLES} | ({"trixie": SAVED_ON_TRIXIE} if FULL else {})
+SCENARIOS = {"busy": BUSY}
+if FULL:
+    SCENARIOS |= {**VARIANTS, "busy-on-trixie": replace(BUSY, layer=BUSY_ON_TRIXIE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +63,11 @@ class Result:
     message: str
 
 
-@pytest.mark.parametrize("layer", SUITES.values(), ids=SUITES.keys())
-def test_the_sandbox_hides_nothing_and_is_tight(layer: Layer) -> None:
-    with running_lab(layer) as lab:
-        busy(lab)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_sandbox_hides_nothing_and_is_tight(name: str) -> None:
+    scenario = SCENARIOS[name]
+    with running_lab(scenario.layer) as lab:
+        scenario.apply(lab.host, lab.internet)
         by_hand = results(lab.host.audit().report)
         put_unit(lab.host)
 
@@ -59,7 +75,7 @@ def test_the_sandbox_hides_nothing_and_is_tight(layer: Layer) -> None:
 
         inside = results(json.loads(lab.host.read(ANSWER)))
         assert inside == by_hand
-        assert {"fail", "pass"} <= {each.status for each in inside}
+        assert "pass" in {each.status for each in inside}
         for unit in UNITS:
             assert exposure(lab.host, unit) <= MOST_EXPOSED, unit
 
@@ -76,14 +92,6 @@ def exposure(host: MailHost, unit: str) -> float:
     level = re.search(r"exposure level for \S+: ([0-9.]+)", told)
     assert level is not None, told
     return float(level[1])
-
-
-def busy(lab: Lab) -> None:
-    """Have what needs each right: both backends, sets, saved rules that are tried."""
-    for each in (VARIANTS["strict-firewall"], VARIANTS["fail2ban-nft"]):
-        each.apply(lab.host, lab.internet)
-    for each in (BREAKAGES["saved-without-mail"], BREAKAGES["blocked-25-legacy"]):
-        each.apply(lab.host, lab.internet)
 
 
 def results(report: dict[str, Any]) -> set[Result]:
