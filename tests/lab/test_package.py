@@ -105,6 +105,7 @@ def sees_units(host: MailHost) -> None:
     """The units wait, and the package's own test (autopkgtest) is content."""
     assert host.sh(f"systemctl is-enabled {TIMER} {RECOVER}").split() == ["enabled", "enabled"]
     assert TIMER in host.sh("systemctl list-timers --no-legend 'mailfix*'")
+    host.sh("systemd-analyze verify --man=no /lib/systemd/system/mailfix-*.service")
     host.sh("/opt/mailfix/packaging/debian/tests/installed")
     assert "mailfix" in host.sh("journalctl --list-catalog")
 
