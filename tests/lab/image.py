@@ -97,7 +97,7 @@ postconf -M submissions/inet='submissions inet n - y - - smtpd -o smtpd_tls_wrap
 )
 WORKSHOP = Layer(
     (
-        *("debhelper", "dh-python", "lintian", "pybuild-plugin-pyproject"),
+        *("debhelper", "dh-python", "faketime", "lintian", "pybuild-plugin-pyproject"),
         *("python3-all", "python3-setuptools"),
     )
 )

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("lab_machine")
 
 SUITES = {SUITE: BASE} | ({TRIXIE.suite: TRIXIE} if FULL else {})
 WITHOUT_THE_CHECKOUT = "rm /usr/local/bin/mailfix\n"
+LATER = "2031-05-06 07:08:09"
 SETTINGS = "/etc/mailfix/mailfix.yml"
 REPORT = "mailfix-report.service"
 TIMER = "mailfix-report.timer"
@@ -67,7 +68,7 @@ def test_it_is_built_the_same_each_time_and_lintian_has_nothing_to_say(suite: st
     with workshop(suite) as place:
         first = build(place).read_bytes()
         elsewhere = {"TMPDIR": "/var/tmp/some/where", "TZ": "Asia/Tokyo", "HOME": "/nonexistent"}
-        again = build(place, umask="077", **elsewhere).read_bytes()
+        again = build(place, umask="077", clock=LATER, **elsewhere).read_bytes()
         complaints = inside(place, "lintian --fail-on none /out/mailfix_*.deb")
         content = inside(place, "dpkg-deb -c /out/mailfix_*.deb")
 

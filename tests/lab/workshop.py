@@ -49,15 +49,19 @@ def inside(place: Path, script: str, **variables: str) -> str:
     return done.stdout
 
 
-def build(place: Path, *, umask: str = "022", **variables: str) -> Path:
-    """Build the package by the one command, with these variables in the environment.
+def build(place: Path, *, umask: str = "022", clock: str = "", **variables: str) -> Path:
+    """Build the package by the one command, now or at a ``clock`` of faketime(1).
+
+    ``variables`` are the environment's.
 
     Raises LabError with what the build printed.
     """
+    at_that_time = f"faketime '{clock}'" if clock else ""
     inside(
         place,
         f"umask {umask}; mkdir -p ${{TMPDIR:=/tmp}}; rm -f /out/mailfix_*.deb\n"
-        "/src/packaging/build-deb /out >/out/log 2>&1 || { tail -n 40 /out/log >&2; exit 1; }",
+        f"{at_that_time} /src/packaging/build-deb /out >/out/log 2>&1 ||\n"
+        "{ tail -n 40 /out/log >&2; exit 1; }",
         **variables,
     )
     (made,) = (place / "out").glob("mailfix_*_all.deb")
