@@ -20,9 +20,12 @@ _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _TOOLS = ("ip", "named", "knotd", "setpriv")
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _alone() -> Iterator[None]:
-    """Every test of this folder runs in a network that holds nothing but its own servers."""
+    """The tests of a module run in a network that holds nothing but its own servers.
+
+    A whole folder without ``__init__.py`` has no end but that of the session.
+    """
     missing = [tool for tool in _TOOLS if shutil.which(tool, path=_PATH) is None]
     obstacle = f"not installed: {', '.join(missing)}" if missing else ""
     if os.geteuid() != 0:
