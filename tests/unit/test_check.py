@@ -98,7 +98,11 @@ def test_without_a_report_nothing_is_known(tmp_path: Path) -> None:
         checking.last(DAY, Store(str(tmp_path)))
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"schema": "mailfix.news/2"}', written()[:-9]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", '{"schema": "mailfix.news/2"}', written()[:-9]],
+    ids=["empty", "a bracket", "another schema", "broken off"],
+)
 def test_a_damaged_report_is_refused_with_its_path(tmp_path: Path, text: str) -> None:
     with pytest.raises(Refusal, match=r"/reports/20261122T100000000000Z\.json: it is "):
         checking.last(DAY, kept(tmp_path, text))
