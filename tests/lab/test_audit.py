@@ -60,7 +60,7 @@ NO_MTA_SETTINGS = OF_DOMAINS | frozenset(
     {
         "banner-mismatch",
         "dnsbl-listed",
-        "exim-domains",
+        "mail-domains",
         "exim-endpoint-missing",
         "firewall-outbound-blocked",
         "helo-mismatch",
@@ -78,6 +78,10 @@ NO_MTA_SETTINGS = OF_DOMAINS | frozenset(
         "way-out-closed",
     }
 )
+UNREAD = {
+    "postfix": frozenset(rule.id for rule in SHIPPED if {"signing", "dkim_key"} & set(rule.needs))
+}
+"""How postfix signs is told by its milters, which are not asked."""
 INBOUND = "firewall-inbound-blocked"
 OUTBOUND = "firewall-outbound-blocked"
 NOT_PERSISTENT = "firewall-not-persistent"
@@ -221,8 +225,9 @@ def words_of(audit: Audit) -> str:
 def test_healthy_hosts_are_clean(name: str) -> None:
     with running_lab(VARIANTS[name].layer) as lab:
         audit = audited(VARIANTS[name], lab)
-        assert not rules_that("fail", audit) | rules_that("unknown", audit)
-        assert audit.exit_code == 0
+        assert not rules_that("fail", audit)
+        assert rules_that("unknown", audit) == UNREAD.get(name, frozenset())
+        assert audit.exit_code == (2 if name in UNREAD else 0)
         assert "Traceback" not in audit.stderr
         assert lab.internet.connect(HOST_IPV4, 25).banner.startswith("220 mail.example.com")
 

@@ -11,6 +11,7 @@ import pytest
 
 from .breakages import BREAKAGES
 from .dns_faults import DMARC, FAULTS, HEALTHY, KEY
+from .image import POSTFIX
 from .lab import Lab, running_lab
 from .mailhost import Audit
 from .names import DOMAIN, HOST_IPV4, SECOND_DNS, SECOND_DNS_IPV4, Names, text
@@ -249,3 +250,21 @@ def test_a_dead_resolver_makes_one_unknown_of_each_check_however_many_domains(la
     assert all("every resolver of this host keeps silent" in each["message"] for each in told)
     assert audit.exit_code == 2
     assert audit.report["duration_s"] < 10
+
+
+def test_the_domains_of_postfix_are_those_of_its_lists_files_and_tables() -> None:
+    with running_lab(POSTFIX) as lab:
+        lab.host.write("/etc/postfix/mailboxes", "example.net anything\nanna@example.org anna/\n")
+        lab.host.write("/etc/postfix/more", "# ours\nexample.info\n")
+        lists = "!example.biz hash:/etc/postfix/mailboxes, /etc/postfix/more, example.biz"
+        lab.host.sh(
+            "postmap /etc/postfix/mailboxes;"
+            f" postconf -e 'virtual_mailbox_domains = {lists}, regexp:/etc/postfix/patterns';"
+            " postfix reload"
+        )
+        findings = lab.host.audit().report["findings"]
+    judged = {each["subject"]["domain"] for each in findings if "domain" in each["subject"]}
+    assert judged == {DOMAIN, "example.net", "example.info"}
+    (told,) = [each for each in findings if each["rule"] == "mail-domains"]
+    assert "at least 3 domains" in told["message"]
+    assert "regexp:/etc/postfix/patterns" in told["evidence"][0]

@@ -10,7 +10,7 @@ from mailfix.host import Output
 from mailfix.mail_records.domain_name import is_mail_domain
 from mailfix.model import Family, Known, Unknown
 from mailfix.probes import (
-    domains,
+    domain_lists,
     exim,
     firewall,
     greetings,
@@ -221,14 +221,14 @@ def test_every_bound_address_has_families_and_a_reach(address: str, v6only: bool
 def test_a_list_file_holds_domain_names(text: str) -> None:
     assert all(
         "." in name and len(name) <= 253 and name == name.lower()
-        for name in domains.parse_list_file(text)
+        for name in domain_lists.parse_list_file(text)
     )
 
 
 @given(st.sets(HOST_NAME))
 def test_listed_domains_come_back(listed: set[str]) -> None:
     written = "".join(f"{name}: local  # a comment\n" for name in sorted(listed))
-    assert domains.parse_list_file(written) == set(filter(is_mail_domain, listed))
+    assert domain_lists.parse_list_file(written) == set(filter(is_mail_domain, listed))
 
 
 @given(st.lists(text_of("10 ", "0 .", "mx.example.com.", "-1 ")))

@@ -8,7 +8,7 @@ from mailfix.collect.bounded import bounded
 from mailfix.facts import MailDomains, MailServer, MailUser, Mta, Role
 from mailfix.host import Host, sockets
 from mailfix.model import Fact, Known, Unknown
-from mailfix.probes import domains, exim, postfix, servers
+from mailfix.probes import domains, exim, postfix, postfix_domains, servers
 from mailfix.probes.exim import Exim, Told
 
 
@@ -56,7 +56,8 @@ async def read_servers(host: Host) -> Servers:
         return Servers(installed, found, found.mta, served)
     if chosen.name == "postfix":
         mta = await bounded(host, "postfix", _ask_postfix(host))
-        return Servers(installed, found, mta, Known(None))
+        served = await bounded(host, "mail domains", postfix_domains.read(host))
+        return Servers(installed, found, mta, served)
     unread = Unknown(f"the settings of {chosen.name} are not read yet")
     return Servers(installed, found, unread, unread)
 

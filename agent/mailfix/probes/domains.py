@@ -1,15 +1,10 @@
-"""For which domains this host handles mail: the MTA's own lists, the panels', the administrator's.
-
-The host's own name is a mail domain to exim on nearly every host (``@``, Debian's mailname), for
-the sake of cron's mail and of bounces. Next to nobody publishes SPF or a key for it, so it is
-judged as a mail domain only where the host serves no other, or where the administrator names it.
-"""
+"""For which domains exim handles mail: its own lists, the panels', the administrator's."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailfix.facts import MailDomains
 from mailfix.host import Host, Output
@@ -19,10 +14,19 @@ from mailfix.host.idna import to_ascii
 from mailfix.mail_records.domain_name import is_mail_domain
 from mailfix.model import Fact, Refusal, Unknown
 from mailfix.probes import exim_expansion
+from mailfix.probes.domain_lists import (
+    MAX_DOMAINS,
+    MAX_UNREAD,
+    Found,
+    in_file,
+    in_folder,
+    mail_domains,
+    merged,
+    served,
+    unread_list,
+)
 from mailfix.probes.exim import Told, parse_options, split_list
 
-MAX_DOMAINS = 200_000
-MAX_UNREAD = 12
 MAX_DEPTH = 5
 HESTIA_FOLDER = "/etc/exim4/domains"
 CPANEL_LIST = "/etc/localdomains"
@@ -52,14 +56,6 @@ _MASKED = re.compile("\x01([0-9]+)\x01")
 _DATABASE = re.compile(r"\b(mysql|pgsql|sqlite|ldap|redis|oracle|ibase|dnsdb)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Domains of one list, and what of it could not be read."""
-
-    names: frozenset[str] = frozenset()
-    unread: tuple[str, ...] = ()
-
-
 def ascii_domain(text: str) -> str:
     """Return a mail domain that a person wrote in A-labels (RFC 5890), lower case.
 
@@ -82,34 +78,26 @@ def configured(texts: Iterable[str]) -> tuple[str, ...]:
 async def of_exim(host: Host, told: Told, wanted: tuple[str, ...] = ()) -> MailDomains:
     """Return the domains that exim handles, those of the panel, and the ``wanted`` ones.
 
-    ``wanted`` are in A-labels. The host's own name is among them only as said above.
+    ``wanted`` are in A-labels.
     """
     lists = await _named_lists(host, told)
     hostname = told.options.get("primary_hostname", "").lower().rstrip(".")
     expanded = await _expanded(host, told.program, lists.values())
     reader = _Reader(host, hostname, lists, expanded)
-    local = _merged(
+    local = merged(
         [
             *(reader.read(text) for text in _local_texts(told)),
-            *(_listed(host, file) for file in (CPANEL_LIST, DIRECTADMIN_LIST)),
-            _folder(host, HESTIA_FOLDER),
+            *(in_file(host, file) for file in (CPANEL_LIST, DIRECTADMIN_LIST)),
+            in_folder(host, HESTIA_FOLDER),
             _fastpanel(),
-            _Found(_domains([told.options.get("qualify_domain", "")])),
+            Found(mail_domains([told.options.get("qualify_domain", "")])),
         ]
     )
     relayed = reader.read(told.options.get(RELAYED, ""))
-    names = local.names - {hostname} | set(wanted)
-    if not names and not local.unread:
-        names = local.names
+    found = served(local, relayed, hostname, told.options.get(LOCAL, ""), wanted)
     absent = () if LOCAL in told.options else (f"exim has no list {LOCAL}",)
-    unread = dict.fromkeys((*absent, *local.unread, *relayed.unread))
-    return MailDomains(
-        names=tuple(sorted(names)[:MAX_DOMAINS]),
-        source=told.options.get(LOCAL, ""),
-        unread=tuple(unread)[:MAX_UNREAD],
-        relayed=tuple(sorted(relayed.names - names - {hostname})[:MAX_DOMAINS]),
-        panel=next((name for name, sign in PANELS.items() if exists(sign)), ""),
-    )
+    panel = next((name for name, sign in PANELS.items() if exists(sign)), "")
+    return replace(found, unread=(*absent, *found.unread)[:MAX_UNREAD], panel=panel)
 
 
 def _local_texts(told: Told) -> Iterator[str]:
@@ -152,12 +140,6 @@ async def _expanded(host: Host, program: str, texts: Iterable[str]) -> dict[str,
     }
 
 
-def _merged(found: Iterable[_Found]) -> _Found:
-    every = list(found)
-    names = frozenset(name for each in every for name in each.names)
-    return _Found(names, tuple(why for each in every for why in each.unread))
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads exim's domain lists (specification, chapter 10); ``lists`` and ``expanded`` by name."""
@@ -167,26 +149,26 @@ class _Reader:
     lists: Mapping[str, str]
     expanded: Mapping[str, str]
 
-    def read(self, text: str, within: tuple[str, ...] = ()) -> _Found:
+    def read(self, text: str, within: tuple[str, ...] = ()) -> Found:
         """Read a list and the lists in it; ``!DOMAIN`` takes out what would come after it."""
-        parts: list[_Found] = []
+        parts: list[Found] = []
         excluded: frozenset[str] = frozenset()
         for item in list_items(text):
             if item.startswith("!"):
-                excluded |= _domains([item[1:].strip()])
+                excluded |= mail_domains([item[1:].strip()])
             else:
                 part = self._item(item, within)
-                parts.append(_Found(part.names - excluded, part.unread))
-        return _merged(parts)
+                parts.append(Found(part.names - excluded, part.unread))
+        return merged(parts)
 
-    def _item(self, item: str, within: tuple[str, ...]) -> _Found:
+    def _item(self, item: str, within: tuple[str, ...]) -> Found:
         if item == "@":
-            return _Found(_domains([self.hostname]))
+            return Found(mail_domains([self.hostname]))
         further = self.lists.get(item) if _NAMED_LIST.fullmatch(item) else self.expanded.get(item)
         if further is None:
             return _item(self.host, item)
         if item in within or len(within) >= MAX_DEPTH:
-            return _Found()
+            return Found()
         return self.read(further, (*within, item))
 
 
@@ -216,61 +198,26 @@ def braced_groups(text: str) -> list[tuple[int, int]]:
     return [*groups, (start, len(text))] if depth else groups
 
 
-def _item(host: Host, item: str) -> _Found:
+def _item(host: Host, item: str) -> Found:
     if item.startswith("@"):
-        return _Found()
+        return Found()
     if match := _FILE.fullmatch(item) or re.fullmatch(r"(/\S+)", item):
-        return _listed(host, match[1])
+        return in_file(host, match[1])
     if match := _FOLDER.fullmatch(item):
-        return _folder(host, match[1])
+        return in_folder(host, match[1])
     if match := _LOOKUP.fullmatch(item):
-        return (_listed if match[1] == "lsearch" else _folder)(host, match[2])
-    if names := _domains([item]):
-        return _Found(names)
+        return (in_file if match[1] == "lsearch" else in_folder)(host, match[2])
+    if names := mail_domains([item]):
+        return Found(names)
     if re.fullmatch(r"[A-Za-z0-9_.-]+", item):
-        return _Found()
+        return Found()
     if found := _DATABASE.search(item):
-        return _unread(f"exim looks domains up in a database ({found[1]}): {item[:120]}")
-    return _unread(f"exim's list of domains has an item that names none: {item[:120]}")
+        return unread_list(f"exim looks domains up in a database ({found[1]}): {item[:120]}")
+    return unread_list(f"exim's list of domains has an item that names none: {item[:120]}")
 
 
-def _unread(why: str) -> _Found:
-    return _Found(unread=(why,))
-
-
-def _folder(host: Host, folder: str) -> _Found:
-    entries = host.names_in(folder)
-    return (
-        _unread(entries.reason) if isinstance(entries, Unknown) else _Found(_domains(entries.value))
-    )
-
-
-def _listed(host: Host, file: str) -> _Found:
-    text = host.read(file)
-    if isinstance(text, Unknown):
-        return _unread(text.reason)
-    return _Found(frozenset(parse_list_file(text.value or "")))
-
-
-def parse_list_file(text: str) -> set[str]:
-    """Read a file of domains, one to a line; a colon and a value may follow (lsearch)."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return set(_domains(re.split(r"[:\s]", line, maxsplit=1)[0] for line in lines if line))
-
-
-def _domains(words: Iterable[str]) -> frozenset[str]:
-    lowered = (word.lower().rstrip(".") for word in words)
-    named = (word if word.isascii() else _in_ascii(word) for word in lowered)
-    return frozenset(filter(is_mail_domain, named))
-
-
-def _in_ascii(word: str) -> str:
-    try:
-        return to_ascii(word)
-    except ValueError:
-        return ""
-
-
-def _fastpanel() -> _Found:
+def _fastpanel() -> Found:
     found = first_column(FASTPANEL_DATABASE, FASTPANEL_QUERY, MAX_DOMAINS)
-    return _unread(found.reason) if isinstance(found, Unknown) else _Found(_domains(found.value))
+    if isinstance(found, Unknown):
+        return unread_list(found.reason)
+    return Found(mail_domains(found.value))
