@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 
 import dns.exception
@@ -163,3 +164,25 @@ def test_a_question_is_put_as_dnspython_puts_it(name: str, rdtype: str) -> None:
 def test_no_resolv_conf_is_too_strange(text: str) -> None:
     assert len(parse(text)) <= MAX_NAMESERVERS
     assert len(parse("\n".join(f"nameserver {line}" for line in text.splitlines()))) <= 3
+
+
+LABELS = st.lists(
+    st.binary(min_size=1, max_size=12) | st.text("aZ9.-_", min_size=1, max_size=9).map(str.encode),
+    max_size=5,
+)
+
+
+@given(st.sampled_from(["MX", "NS", "CNAME", "PTR"]), LABELS, st.booleans())
+def test_a_name_of_any_octets_is_read_as_dnspython_reads_it(
+    rdtype: str, labels: list[bytes], compressed: bool
+) -> None:
+    question = Question.about("example.com", rdtype)
+    tail = b"\xc0\x0c" if compressed else b"\0"
+    name = b"".join(bytes((len(each),)) + each for each in labels) + tail
+    data = (b"\0\x0a" if rdtype == "MX" else b"") + name
+    head = struct.pack("!HHHHHH", 1, 0x8180, 1, 1, 0, 0) + question.section
+    record = b"\xc0\x0c" + struct.pack("!HHIH", question.code, 1, 300, len(data)) + data
+    (told,) = read(head + record, question).records
+    (rrset,) = dns.message.from_wire(head + record).answer
+    target = rrset[0].to_text().lower()
+    assert told.text == (target if target.endswith(" .") or target == "." else target[:-1])

@@ -91,7 +91,8 @@ async def ask(
     question: Question, servers: Sequence[Server], asked: Asked, seconds: float
 ) -> Heard | Failure:
     """Ask for ``seconds`` at most, each try at another server where there are several."""
-    asking = _Asking(question, servers, asked, asyncio.get_running_loop().time() + seconds)
+    loop = asyncio.get_running_loop()
+    asking = _Asking(question, servers, asked, loop, loop.time() + seconds)
     try:
         return await asking.run()
     finally:
@@ -103,6 +104,7 @@ class _Asking:
     question: Question
     servers: Sequence[Server]
     asked: Asked
+    loop: asyncio.AbstractEventLoop
     ends: float
     tries: int = 0
     _troubles: dict[Server, str] = field(default_factory=dict)
@@ -131,11 +133,12 @@ class _Asking:
     def _candidate(self, number: int) -> Server | None:
         """The server for this try: those that seem dead come after the others."""
         left = [server for server in self.servers if server not in self._troubles]
-        left.sort(key=lambda server: server.seems_dead)
+        if len(left) > 1:
+            left.sort(key=lambda server: server.seems_dead)
         return left[number % len(left)] if left else None
 
     def _left(self) -> float:
-        return self.ends - asyncio.get_running_loop().time()
+        return self.ends - self.loop.time()
 
     def _send(self, server: Server) -> None:
         late = self.tries > len(self.asked.patience) * _PLAIN_FROM
@@ -155,10 +158,9 @@ class _Asking:
 
     async def _listen(self, server: Server, wait: float) -> Heard | None:
         """Wait for what ends the question, or for this server's refusal."""
-        loop = asyncio.get_running_loop()
-        until = min(self.ends, loop.time() + wait)
+        until = min(self.ends, self.loop.time() + wait)
         while server not in self._troubles:
-            if not self._arrived and not await self._something_comes(loop, until):
+            if not self._arrived and not await self._something_comes(until):
                 server.kept_silent()
                 return None
             heard = await self._judge(*self._arrived.popleft())
@@ -166,9 +168,9 @@ class _Asking:
                 return heard
         return None
 
-    async def _something_comes(self, loop: asyncio.AbstractEventLoop, until: float) -> bool:
-        self._waiter = loop.create_future()
-        timer = loop.call_at(until, _wake, self._waiter)
+    async def _something_comes(self, until: float) -> bool:
+        self._waiter = self.loop.create_future()
+        timer = self.loop.call_at(until, _wake, self._waiter)
         try:
             await self._waiter
         finally:

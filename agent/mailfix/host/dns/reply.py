@@ -1,11 +1,12 @@
 """Reading what a name server sent, of which every octet may be hostile.
 
 The sections are walked here, for only the few records that answer the question are worth their
-time; dnspython reads names, and data other than addresses and strings.
+time; dnspython reads what is neither an address, a text nor an ordinary name.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -24,12 +25,15 @@ MAX_CHAIN = 16
 _MAX_WALKED = 3 * MAX_RECORDS
 
 NOERROR, FORMERR, NXDOMAIN, NOTIMP, BADVERS = 0, 1, 3, 4, 16
-_A, _NS, _CNAME, _SOA, _TXT, _AAAA, _OPT, _IN = 1, 2, 5, 6, 16, 28, 41, 1
+_A, _NS, _CNAME, _SOA, _PTR, _MX, _TXT, _AAAA, _OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
+_IN = 1
 _NAMING = frozenset({2, 5, 6, 12, 15, 33, 39})
 _RESPONSE, _AUTHORITATIVE, _TRUNCATED, _SECURE = 0x8000, 0x0400, 0x0200, 0x0020
 _OPCODE, _RCODE = 0x7800, 0x000F
 _POINTER = 0xC0
 _MAX_LABEL = 63
+_MAX_POINTERS = 16
+_ORDINARY_NAME = re.compile(rb"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _TO_QUESTION = b"\xc0\x0c"
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
@@ -164,7 +168,7 @@ def _answers(
         code, rdclass, ttl, size = _RECORD.unpack_from(wire, at)
         at += _RECORD.size
         if code in (question.code, _CNAME) and rdclass == _IN:
-            owner = _name(wire, start, question)
+            owner = _owner(wire, start, question)
             octets = wire[at : at + size] if code == _TXT else b""
             text = _text(wire, at, size, code)
             found.append(Record(owner, code, _seconds(ttl), text, octets))
@@ -205,21 +209,59 @@ def _after_name(wire: bytes, at: int) -> int:
     return at + 2
 
 
-def _name(wire: bytes, at: int, question: Question) -> str:
+def _owner(wire: bytes, at: int, question: Question) -> str:
+    return question.name if wire[at : at + 2] == _TO_QUESTION else _name(wire, at)
+
+
+def _name(wire: bytes, at: int) -> str:
+    """Read a name wherever it goes on (RFC 1035 section 4.1.4), in lower case without its dot."""
+    return _ordinary_name(wire, at) or _any_name(wire, at)
+
+
+def _ordinary_name(wire: bytes, at: int) -> str:
+    """Nearly all names: those of letters, digits, hyphens and underscores; "" for any other."""
+    labels: list[bytes] = []
+    pointers = 0
+    while length := wire[at]:
+        if length >= _POINTER:
+            target = (length - _POINTER) << 8 | wire[at + 1]
+            pointers += 1
+            if target >= at or pointers > _MAX_POINTERS:
+                return ""
+            at = target
+            continue
+        labels.append(wire[at + 1 : at + 1 + length])
+        at += 1 + length
+    name = b".".join(labels)
+    dots_between = name.count(b".") == len(labels) - 1
+    return name.decode("ascii").lower() if dots_between and _ORDINARY_NAME.fullmatch(name) else ""
+
+
+def _any_name(wire: bytes, at: int) -> str:
     import dns.name
 
-    if wire[at : at + 2] == _TO_QUESTION:
-        return question.name
     return dns.name.from_wire(wire, at)[0].to_text(omit_final_dot=True).lower()
 
 
 def _text(wire: bytes, at: int, size: int, code: int) -> str:
     if code in _PLAIN:
         return _PLAIN[code](wire[at : at + size], size)
+    if code in _NAMES and (name := _ordinary_data(wire, at, size, _NAMES[code])):
+        return name
     import dns.rdata
 
     text = dns.rdata.from_wire(*_kind(code), wire, at, size).to_text()
     return _undotted(text.lower()) if code in _NAMING else text
+
+
+def _ordinary_data(wire: bytes, at: int, size: int, numbers: int) -> str:
+    """Read data of some 16-bit numbers and a name that ends it; "" where the name is unusual."""
+    start = at + 2 * numbers
+    if _after_name(wire, start) != at + size:
+        return ""
+    words = [str(int.from_bytes(wire[each : each + 2], "big")) for each in range(at, start, 2)]
+    name = _ordinary_name(wire, start)
+    return " ".join((*words, name)) if name else ""
 
 
 def _address(family: socket.AddressFamily) -> Callable[[bytes, int], str]:
@@ -244,6 +286,8 @@ def _strings(octets: bytes, size: int) -> str:
     return b"".join(found).decode("latin-1")
 
 
+_NAMES: Mapping[int, int] = {_NS: 0, _CNAME: 0, _PTR: 0, _MX: 1}
+"""How many 16-bit numbers stand before the name (RFC 1035 section 3.3)."""
 _PLAIN: Mapping[int, Callable[[bytes, int], str]] = {
     _A: _address(socket.AF_INET),
     _AAAA: _address(socket.AF_INET6),

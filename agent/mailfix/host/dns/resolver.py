@@ -45,7 +45,11 @@ class SystemDns:
         self._servers: Fact[Sequence[Server]] | None = Known(servers) if servers else None
         self._answers: defaultdict[str, Shared[str, Fact[RecordSet]]] = defaultdict(Shared)
         self._places = Places()
-        self._silence = Silence(PER_QUESTION_S)
+        self._silence = silence = Silence(PER_QUESTION_S)
+        self._asked = {
+            wish: Asked(wish, PATIENCE, goes_on=lambda: not silence.is_lasting)
+            for wish in (_ORDINARY, _UNCHECKED)
+        }
 
     def until(self, deadline: Deadline) -> SystemDns:
         """The same, answers and all, for who has more time."""
@@ -127,8 +131,7 @@ class SystemDns:
             if seconds <= 0:
                 return Unknown(f"DNS was not asked for {question}: the time was over")
             self._silence.asked()
-            asked = Asked(wish, PATIENCE, goes_on=lambda: not self._silence.is_lasting)
-            heard = await ask(question, servers, asked, seconds)
+            heard = await ask(question, servers, self._asked[wish], seconds)
             self._learn(heard)
         return heard
 
