@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -165,9 +165,10 @@ def _fact(place: Facts | DomainRecords, name: str, family: Family | None) -> Fac
     return fact
 
 
-def _finding(rule: Rule, answer: Answer, hiding: Ignored) -> Finding:
+def _finding(rule: Rule, answer: Answer, hiding: Sequence[Subject]) -> Finding:
     """``hiding`` are the entries that hide an answer of this status."""
-    status = Status.IGNORED if _is_hidden(rule.id, answer, hiding) else answer.status
+    hidden = bool(hiding) and _is_hidden(rule.id, answer, hiding)
+    status = Status.IGNORED if hidden else answer.status
     failed = answer.status is Status.FAIL
     return Finding(
         rule=rule.id,
