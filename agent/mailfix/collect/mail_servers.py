@@ -55,9 +55,12 @@ async def read_servers(host: Host) -> Servers:
         served = await bounded(host, "mail domains", _exim_domains(host, found))
         return Servers(installed, found, found.mta, served)
     if chosen.name == "postfix":
-        mta = await bounded(host, "postfix", _ask_postfix(host))
-        served = await bounded(host, "mail domains", postfix_domains.read(host))
-        return Servers(installed, found, mta, served)
+        told = await bounded(host, "postfix", postfix.read(host))
+        if isinstance(told, Unknown):
+            return Servers(installed, found, told, told)
+        reading = postfix_domains.read(host, told.value.values)
+        served = await bounded(host, "mail domains", reading)
+        return Servers(installed, found, Known(told.value.mta), served)
     unread = Unknown(f"the settings of {chosen.name} are not read yet")
     return Servers(installed, found, unread, unread)
 
@@ -78,8 +81,3 @@ async def _exim_domains(host: Host, found: Exim) -> Fact[MailDomains | None]:
     if isinstance(found.told, Unknown):
         return found.told
     return Known(await domains.of_exim(host, found.told.value))
-
-
-async def _ask_postfix(host: Host) -> Fact[Mta | None]:
-    values = await postfix.read(host)
-    return values if isinstance(values, Unknown) else Known(postfix.parse_mta(values.value))

@@ -81,8 +81,8 @@ async def _mta(host: Host, asked: Asked) -> Fact[Mta | None]:
         told = await exim.read(host, ())
         return told.mta if told else Known(None)
     if chosen.name == "postfix":
-        values = await postfix.read(host)
-        return values if isinstance(values, Unknown) else Known(postfix.parse_mta(values.value))
+        found = await postfix.read(host)
+        return found if isinstance(found, Unknown) else Known(found.value.mta)
     return Unknown(f"the settings of {chosen.name} are not read")
 
 

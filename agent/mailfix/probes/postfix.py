@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from mailfix.facts import Mta
 from mailfix.host import Host, accounts
 from mailfix.model import Fact, Known, Unknown
@@ -15,18 +18,29 @@ PARAMETERS = (
     "mail_owner",
     "relayhost",
     "mydestination",
+    "virtual_alias_domains",
+    "virtual_mailbox_domains",
+    "relay_domains",
 )
 
 
-async def read(host: Host) -> Fact[dict[str, str]]:
-    """Return the parameters that decide how postfix presents itself, macros expanded."""
+@dataclass(frozen=True, slots=True)
+class Postfix:
+    """How postfix presents itself, and the ``PARAMETERS`` with their macros expanded."""
+
+    mta: Mta
+    values: Mapping[str, str]
+
+
+async def read(host: Host) -> Fact[Postfix]:
+    """Ask for everything that is known of postfix in one go."""
     told = await host.run("postconf", "-x", *PARAMETERS)
     if isinstance(told, Unknown):
         return told
     values = parse_parameters(told.value.stdout)
     if not values.get("myhostname"):
         return Unknown(f"postconf does not tell its settings: {told.value.complaint}")
-    return Known(values)
+    return Known(Postfix(parse_mta(values), values))
 
 
 def parse_parameters(text: str) -> dict[str, str]:

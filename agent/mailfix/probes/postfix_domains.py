@@ -1,32 +1,26 @@
-"""For which domains postfix handles mail, asked of postconf(1) and postmap(1)."""
+"""For which domains postfix handles mail: by its parameters, files, and tables (postmap(1))."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mailfix.facts import MailDomains
 from mailfix.host import Host
 from mailfix.model import Fact, Known, Unknown
 from mailfix.probes.domain_lists import Found, mail_domains, merged, served, unread_list
-from mailfix.probes.postfix import parse_parameters
 
 LOCAL = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
 RELAYED = "relay_domains"
 _ITEM = re.compile(r"(?:[^\s,{}]|\{[^{}]*\})+")
 
 
-async def read(host: Host) -> Fact[MailDomains | None]:
+async def read(host: Host, values: Mapping[str, str]) -> Fact[MailDomains | None]:
     """Return the domains that postfix delivers itself and those that it passes on (postconf(5)).
 
-    None where it is set to take no mail, as on a host that only sends.
+    ``values`` are the parameters of :class:`mailfix.probes.postfix.Postfix`. None where it is set
+    to take no mail, as on a host that only sends.
     """
-    told = await host.run("postconf", "-x", "myhostname", RELAYED, *LOCAL)
-    if isinstance(told, Unknown):
-        return told
-    values = parse_parameters(told.value.stdout)
-    if not values.get("myhostname"):
-        return Unknown(f"postconf does not tell its settings: {told.value.complaint}")
     local = merged([await _read(host, values.get(name, "")) for name in LOCAL])
     relayed = await _read(host, values.get(RELAYED, ""))
     if local == relayed == Found():
