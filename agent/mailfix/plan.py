@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mailfix.model import Finding, Refusal, Status, identity
-from mailfix.rulebook import Rule
+from mailfix.model import Finding, Status, identity
+from mailfix.rulebook import Rule, named
 
 
 def to_cure(
@@ -15,10 +15,8 @@ def to_cure(
 
     Raises :class:`mailfix.model.Refusal` where there is no such rule.
     """
-    known = {rule.id for rule in rules}
     for name in only:
-        if name not in known:
-            raise Refusal(f"there is no rule {name[:80]!r}; 'mailfix rules' lists them")
+        named(name, rules)
     return tuple(
         finding
         for finding in findings

@@ -6,7 +6,7 @@ import inspect
 import os
 import stat
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -83,6 +83,14 @@ class Rule:
     def asked_of(self) -> tuple[str, ...]:
         """What the check is told besides facts and parameters."""
         return (*(["family"] if self.families else []), *([self.each.value] if self.each else []))
+
+
+def named(name: str, rules: Iterable[Rule]) -> Rule:
+    """Return the rule of that name; raises :class:`mailfix.model.Refusal` where there is none."""
+    found = next((each for each in rules if each.id == name), None)
+    if found is None:
+        raise Refusal(f"there is no rule {shown(name)}; 'mailfix rules' lists them")
+    return found
 
 
 def shipped_folder() -> Path:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from mailfix.acknowledged.book import THIS_HOST, Book
-from mailfix.acknowledged.request import chosen_rule, read_request, read_subject
+from mailfix.acknowledged.request import read_request, read_subject
 from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.model import Refusal
-from mailfix.rulebook import Rule
+from mailfix.rulebook import Rule, named
 
 MOST = 1000
 
@@ -43,7 +43,7 @@ def end(
     book: Book = THIS_HOST,
 ) -> Acknowledgement:
     """Take one back; raises :class:`mailfix.model.Refusal` where there is none."""
-    rule = chosen_rule(name, rules)
+    rule = named(name, rules)
     wanted = Acknowledgement(rule.id, read_subject(subject, rule), date.min, "")
     with book.locked():
         entries = book.read()

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.model import Refusal, Subject
-from mailfix.rulebook import Rule
+from mailfix.rulebook import Rule, named
 from mailfix.yaml_text import shown
 
 DATES = "a day such as 2026-12-24, or a span such as 30d or 4w"
@@ -37,16 +37,8 @@ def read_request(
         raise Refusal(f"how long? add --until with {DATES}")
     if why is None:
         raise Refusal('why? add --why "…": whoever reads the list later wants to know')
-    rule = chosen_rule(name, rules)
+    rule = named(name, rules)
     return Acknowledgement(rule.id, read_subject(subject, rule), _until(until, today), _why(why))
-
-
-def chosen_rule(name: str, rules: Sequence[Rule]) -> Rule:
-    """The rule of that name; raises :class:`mailfix.model.Refusal` where there is none."""
-    found = next((each for each in rules if each.id == name), None)
-    if found is None:
-        raise Refusal(f"there is no rule {shown(name)}; 'mailfix rules' lists them")
-    return found
 
 
 def read_subject(words: Sequence[str], rule: Rule) -> Subject:
