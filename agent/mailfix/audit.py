@@ -11,6 +11,7 @@ from mailfix.grounds import with_authority
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.mail_records.domain_name import shown_domain
 from mailfix.model import (
+    SEVERITY_ORDER,
     Fact,
     Family,
     Finding,
@@ -18,7 +19,6 @@ from mailfix.model import (
     Known,
     PerFamily,
     Refusal,
-    Severity,
     Status,
     Subject,
     Unknown,
@@ -30,7 +30,6 @@ from mailfix.rulebook import Each, Rule, Scope
 Ignored: TypeAlias = Iterable[Mapping[str, str | int]]
 DOMAIN = Each.DOMAIN.value
 STATUS_ORDER = (Status.FAIL, Status.UNKNOWN, Status.IGNORED, Status.PASS)
-SEVERITY_ORDER = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,12 @@ def audit(
 ) -> None:
     """Tell what on this host, and in its DNS, stops mail. Changes nothing; run it as root."""
     from mailfix import auditor
-    from mailfix.report import document, nagios, prometheus, text
 
     report = auditor.run(tuple(domain or ()))
     match form:
         case AuditFormat.json:
+            from mailfix.report import document
+
             for piece in document.write(report):
                 _out(piece)
         case AuditFormat.html:
@@ -90,10 +91,16 @@ def audit(
 
             _out(page.write(report))
         case AuditFormat.prometheus:
+            from mailfix.report import prometheus
+
             _out(prometheus.write(report))
         case AuditFormat.nagios:
+            from mailfix.report import nagios
+
             _out(nagios.write(report))
         case AuditFormat.text:
+            from mailfix.report import text
+
             _out(text.write(report, every=every, colour=_colour()))
     raise typer.Exit(report.exit_code)
 

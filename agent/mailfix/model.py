@@ -66,6 +66,10 @@ class Part(StrEnum):
     HOST = "host"
 
 
+SEVERITY_ORDER = tuple(Severity)
+"""The worst first."""
+
+
 class Family(StrEnum):
     IPV4 = "ipv4"
     IPV6 = "ipv6"

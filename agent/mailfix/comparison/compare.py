@@ -9,9 +9,7 @@ from mailfix.comparison.following import Place, Step, first_seen, next_step
 from mailfix.comparison.news import News, Standing
 from mailfix.comparison.records import Standings
 from mailfix.comparison.sighting import Today, sightings
-from mailfix.model import Finding, Identity, Severity, Status, identity, sortable
-
-SEVERITY_ORDER = tuple(Severity)
+from mailfix.model import SEVERITY_ORDER, Finding, Identity, Status, identity, sortable
 
 
 def compare(before: Standings, today: Today, steady_runs: int) -> tuple[Standings, News]:
