@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mailfix.host import Host
 from mailfix.host.clock import Deadline
 from mailfix.host.dns import Authority, SystemDns
+from mailfix.host.process import processors
 from mailfix.mail_records.dkim import Signing
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.mail_records.mail_host import MailHost
@@ -21,6 +22,7 @@ from mailfix.probes.transport import ShownOverTls
 from mailfix.progress import Progress
 
 AT_LEAST_S = 3.0
+MANY = 300
 SIGNATURES = frozenset({"signing", "dkim_key"})
 
 
@@ -60,6 +62,12 @@ class DomainLook:
         The keys come last: exim is asked meanwhile how it signs. Unknown as a whole where no
         resolver answers.
         """
+        if len(self.domains) < MANY or processors() < 2:
+            return await self._first()
+        async with self.resolver.in_another_process():
+            return await self._first()
+
+    async def _first(self) -> Fact[tuple[DomainRecords, ...]]:
         deadline = self._deadline(self.domains)
         self.held.progress.domains = len(self.domains)
         self.held.progress.planned = 2 * len(self.domains)

@@ -130,6 +130,11 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         child._transport.close()  # type: ignore[attr-defined]
 
 
+def processors() -> int:
+    """How many processors this process may use (sched_getaffinity(2))."""
+    return len(os.sched_getaffinity(0))
+
+
 def end_now(code: int) -> NoReturn:
     """End this process and all that it has started, and wait for none of it."""
     import psutil

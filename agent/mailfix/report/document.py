@@ -25,8 +25,7 @@ def write(report: Report) -> Iterator[str]:
     head = json.dumps(plain_head(report, SCHEMA), indent=1, ensure_ascii=False)
     yield head.removesuffix("\n}") + ',\n "findings": ['
     for number, finding in enumerate(chain(report.findings, report.passes())):
-        yield ",\n" if number else "\n"
-        yield "  " + encode(plain_finding(finding))
+        yield (",\n  " if number else "\n  ") + encode(plain_finding(finding))
     yield "\n ]\n}\n"
 
 

@@ -17,6 +17,11 @@ NO_SUCH_RECORD = Known(RecordSet((), exists=True))
 
 
 @dataclass(frozen=True, slots=True)
+class Bogus(Unknown):
+    """The resolver answers only when told not to validate (RFC 4035 sections 3.2.2 and 5.5)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """The chain of CNAMEs leads out of the reply: ``target`` is to be asked for.
 
@@ -42,12 +47,12 @@ def of_reply(reply: Reply, question: Question) -> Fact[RecordSet] | Alias:
     if own:
         return _record_set(reply, question, own, "" if not links else owner, ttls)
     if reply.rcode == NXDOMAIN:
-        return _nothing(exists=False, owner=owner if links else "", secure=reply.secure)
+        return nothing(exists=False, owner=owner if links else "", secure=reply.secure)
     if links and not reply.has_soa:
         return Alias(owner, min(ttls), reply.secure)
     if reply.is_referral:
         return Unknown(f"DNS answered {question} with a referral instead of an answer")
-    return _nothing(exists=True, owner=owner if links else "", secure=reply.secure)
+    return nothing(exists=True, owner=owner if links else "", secure=reply.secure)
 
 
 def through(alias: Alias, further: Fact[RecordSet]) -> Fact[RecordSet]:
@@ -96,7 +101,8 @@ def _record_set(
     return Known(RecordSet(tuple(texts), True, ttl, owner, reply.secure))
 
 
-def _nothing(exists: bool, owner: str, secure: bool) -> Fact[RecordSet]:
+def nothing(exists: bool, owner: str, secure: bool) -> Fact[RecordSet]:
+    """The answer without records: there is no such name, or nothing of the type at it."""
     if owner or secure:
         return Known(RecordSet((), exists, owner=owner, secure=secure))
     return NO_SUCH_RECORD if exists else NO_SUCH_NAME

@@ -9,13 +9,12 @@ from typing import TypeAlias
 
 from mailfix.host.clock import Deadline
 from mailfix.host.dns import answer
-from mailfix.host.dns.answer import Alias
+from mailfix.host.dns.answer import Alias, Bogus
 from mailfix.host.dns.asking import SILENCE, Failure
 from mailfix.host.dns.cuts import Cut, Cuts, Place
 from mailfix.host.dns.name_servers import PATIENCE, NameServers
 from mailfix.host.dns.question import NotAName, Question
 from mailfix.host.dns.reply import Reply
-from mailfix.host.dns.resolver import Bogus
 from mailfix.host.dns.server import DNS_PORT
 from mailfix.host.dns.shared import Shared
 from mailfix.mail_records.zone import Disagreement, NameServer, Zone

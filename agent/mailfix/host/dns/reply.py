@@ -37,6 +37,7 @@ _ORDINARY_NAME = re.compile(rb"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_
 _TO_QUESTION = b"\xc0\x0c"
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
+_SOA_NUMBERS = struct.Struct("!IIIII")
 
 
 class NotOurs(ValueError):
@@ -248,6 +249,8 @@ def _text(wire: bytes, at: int, size: int, code: int) -> str:
         return _PLAIN[code](wire[at : at + size], size)
     if code in _NAMES and (name := _ordinary_data(wire, at, size, _NAMES[code])):
         return name
+    if code == _SOA and (authority := _ordinary_authority(wire, at, size)):
+        return authority
     import dns.rdata
 
     text = dns.rdata.from_wire(*_kind(code), wire, at, size).to_text()
@@ -262,6 +265,18 @@ def _ordinary_data(wire: bytes, at: int, size: int, numbers: int) -> str:
     words = [str(int.from_bytes(wire[each : each + 2], "big")) for each in range(at, start, 2)]
     name = _ordinary_name(wire, start)
     return " ".join((*words, name)) if name else ""
+
+
+def _ordinary_authority(wire: bytes, at: int, size: int) -> str:
+    """Read the data of an SOA record (RFC 1035 section 3.3.13); "" where a name is unusual."""
+    second = _after_name(wire, at)
+    numbers = _after_name(wire, second)
+    if numbers + _SOA_NUMBERS.size != at + size:
+        return ""
+    names = (_ordinary_name(wire, at), _ordinary_name(wire, second))
+    return (
+        " ".join((*names, *map(str, _SOA_NUMBERS.unpack_from(wire, numbers)))) if all(names) else ""
+    )
 
 
 def _address(family: socket.AddressFamily) -> Callable[[bytes, int], str]:

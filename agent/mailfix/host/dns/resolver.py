@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 
 from mailfix.host.clock import Deadline
-from mailfix.host.dns import answer
-from mailfix.host.dns.answer import Alias
+from mailfix.host.dns import answer, stub
+from mailfix.host.dns.answer import Alias, Bogus
 from mailfix.host.dns.asking import Asked, Failure, Heard, ask
 from mailfix.host.dns.places import Places
 from mailfix.host.dns.question import NotAName, Question, Wish
@@ -17,6 +17,7 @@ from mailfix.host.dns.resolv_conf import FILE, nameservers
 from mailfix.host.dns.server import Server
 from mailfix.host.dns.shared import Shared
 from mailfix.host.dns.silence import Silence
+from mailfix.host.dns.stub import Stub
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import RecordSet
 
@@ -27,11 +28,6 @@ MAX_REPLIES = 8
 """A chain of CNAMEs may need as many replies, each beginning where the last one ended."""
 _ORDINARY = Wish.RECURSION | Wish.VOUCHING
 _UNCHECKED = Wish.RECURSION | Wish.NO_CHECKING
-
-
-@dataclass(frozen=True, slots=True)
-class Bogus(Unknown):
-    """The resolver answers only when told not to validate (RFC 4035 sections 3.2.2 and 5.5)."""
 
 
 class SystemDns:
@@ -46,6 +42,7 @@ class SystemDns:
         self._answers: defaultdict[str, Shared[str, Fact[RecordSet]]] = defaultdict(Shared)
         self._places = Places()
         self._silence = silence = Silence(PER_QUESTION_S)
+        self._stub: Stub | None = None
         self._asked = {
             wish: Asked(wish, PATIENCE, goes_on=lambda: not silence.is_lasting)
             for wish in (_ORDINARY, _UNCHECKED)
@@ -57,10 +54,29 @@ class SystemDns:
         other._deadline = deadline
         return other
 
+    @contextlib.asynccontextmanager
+    async def in_another_process(self) -> AsyncIterator[None]:
+        """Meanwhile a process of its own does the asking, where one can be started."""
+        servers = self._configured()
+        if isinstance(servers, Unknown):
+            yield
+            return
+        async with contextlib.AsyncExitStack() as stack:
+            with contextlib.suppress(OSError):
+                started = stub.running(servers.value, self._deadline)
+                self._stub = await stack.enter_async_context(started)
+            yield
+
+    @property
+    def has_heard(self) -> bool:
+        """A resolver has answered something."""
+        return self._silence.has_heard or (self._stub is not None and self._stub.has_heard)
+
     @property
     def is_dead(self) -> bool:
         """No resolver ever answered anything, though they were asked often and for long."""
-        return self._silence.was_never_broken
+        lasting = self._silence.was_never_broken or (self._stub is not None and self._stub.is_dead)
+        return lasting and not self.has_heard
 
     async def lookup(self, name: str, rdtype: str) -> Fact[RecordSet]:
         """Return the record set; Unknown for silence, SERVFAIL, REFUSED, referrals and garbage.
@@ -71,6 +87,11 @@ class SystemDns:
         return await self._answers[rdtype].get(plain, lambda: self._find(plain, rdtype))
 
     async def _find(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        told = await self._stub.find(name, rdtype) if self._stub is not None else None
+        return await self.find(name, rdtype) if told is None else told
+
+    async def find(self, name: str, rdtype: str) -> Fact[RecordSet]:
+        """Ask as :meth:`lookup` does, but keep nothing and share nothing."""
         try:
             question = Question.about(name, rdtype)
         except NotAName:
