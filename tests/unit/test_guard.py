@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailfix.apply import boot_unit, guard, itself
+from mailfix.apply import boot_unit, guard
 from mailfix.apply.store import STATE_FOLDER, Store
-from mailfix.host import boot
+from mailfix.host import boot, itself
 from mailfix.model import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]

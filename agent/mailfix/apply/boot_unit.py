@@ -10,10 +10,9 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-from mailfix.apply import itself
 from mailfix.changes import Failed
 from mailfix.changes.file import FileChange, read_state
-from mailfix.host import durable, program
+from mailfix.host import durable, itself, program
 from mailfix.model import Known
 
 PACKAGED = "mailfix-recover.service"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 
-from mailfix.apply import boot_unit, itself
+from mailfix.apply import boot_unit
 from mailfix.apply.journal import Damaged
 from mailfix.apply.store import Store
 from mailfix.changes import Failed
-from mailfix.host import boot, program
+from mailfix.host import boot, itself, program
 from mailfix.host.process import Output
 from mailfix.model import Fact, Known, Refusal
 

@@ -9,10 +9,9 @@ import asyncio
 import contextlib
 import itertools
 import socket
-import sys
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
+from mailfix.host import itself
 from mailfix.host.clock import Deadline
 from mailfix.host.dns.server import Server
 from mailfix.host.dns.stub_link import Link, fact
@@ -20,7 +19,6 @@ from mailfix.model import Fact
 from mailfix.record_set import RecordSet
 
 PROCESS = "mailfix.host.dns.stub_process"
-_IMPORTS = str(Path(__file__).resolve().parents[3])
 _END_S = 2.0
 
 
@@ -95,12 +93,12 @@ async def _started(
     at: socket.socket, servers: Sequence[Server], deadline: Deadline
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", PROCESS, str(deadline.at)),
+        *itself.module(PROCESS, str(deadline.at)),
         *(f"{each.address}#{each.port}" for each in servers),
         stdin=at.fileno(),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
-        env={"PYTHONPATH": _IMPORTS, "LC_ALL": "C"},
+        env={"PYTHONPATH": itself.IMPORTS, "LC_ALL": "C"},
         start_new_session=True,
     )
 

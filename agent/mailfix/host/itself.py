@@ -1,4 +1,4 @@
-"""How systemd starts this very program, be it installed or run from a checkout."""
+"""How others start this very program, be it installed or run from a checkout."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ IMPORTS = str(Path(__file__).resolve().parents[2])
 
 
 def command(*arguments: str) -> tuple[str, ...]:
-    """The program with these arguments; it needs ``environment``.
+    """The program with these arguments; it needs ``environment``."""
+    return module("mailfix", *arguments)
+
+
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    """A module of this package, run as a program; it needs ``environment``.
 
     ``-P``: what lies in the working directory is none of its modules.
     """
-    return (sys.executable, "-P", "-m", "mailfix", *arguments)
+    return (sys.executable, "-P", "-m", name, *arguments)
 
 
 def environment() -> str:
