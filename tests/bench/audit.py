@@ -19,14 +19,33 @@ from tests.lab.lab import Lab, running_lab, turn_termination_into_interrupt
 
 DNS_DELAY_S = 0.020
 MEASURE = """
-import json, resource, subprocess, sys, time
+import contextlib, json, resource, subprocess, sys, threading, time
+import psutil
+
+def together(pid):
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+    return 0
+
+def watch(pid):
+    while not over.wait(0.05):
+        seen.append(together(pid))
+
+seen, over = [0], threading.Event()
 before = resource.getrusage(resource.RUSAGE_CHILDREN)
 clock = time.monotonic()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+run = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+watcher = threading.Thread(target=watch, args=(run.pid,))
+watcher.start()
+code = run.wait()
 wall = time.monotonic() - clock
+over.set()
+watcher.join()
 after = resource.getrusage(resource.RUSAGE_CHILDREN)
 cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-print(json.dumps([done.returncode, wall, cpu, after.ru_maxrss / 1024]))
+peak = max(after.ru_maxrss / 1024, max(seen) / 2**20)
+print(json.dumps([code, wall, cpu, peak]))
 """
 COMMANDS = {
     "mailfix audit": ("mailfix", "audit"),
@@ -41,7 +60,10 @@ COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a whole process: wall and processor time in seconds, peak memory in MiB."""
+    """One run of a whole process: wall and processor time in seconds, peak memory in MiB.
+
+    The memory is that of the process and of all that it started, together, seen every 50 ms.
+    """
 
     code: int
     wall_s: float
