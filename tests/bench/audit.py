@@ -25,11 +25,12 @@ import psutil
 def together(pid):
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+        family = (process, *process.children(recursive=True))
+        return sum(each.memory_full_info().pss for each in family)
     return 0
 
 def watch(pid):
-    while not over.wait(0.05):
+    while not over.wait(0.1):
         seen.append(together(pid))
 
 seen, over = [0], threading.Event()
@@ -62,7 +63,8 @@ COMMANDS = {
 class Run:
     """One run of a whole process: wall and processor time in seconds, peak memory in MiB.
 
-    The memory is that of the process and of all that it started, together, seen every 50 ms.
+    The memory is that of the process and of all that it started, together (PSS of
+    proc_pid_smaps(5)), seen every 100 ms.
     """
 
     code: int
