@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
 
@@ -13,8 +14,9 @@ import pytest
 from mailfix.host import Deadline
 from mailfix.host.dns import SystemDns
 from mailfix.host.dns.server import Server
-from mailfix.host.dns.stub import PROCESS
-from mailfix.host.dns.stub_link import fact, plain
+from mailfix.host.dns.stub import PROCESS, Stub
+from mailfix.host.dns.stub_link import Link, fact, plain
+from mailfix.host.dns.stub_process import serve
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import RecordSet
 from tests.unit.nameserver import (
@@ -127,6 +129,31 @@ def test_where_the_process_is_killed_the_questions_are_asked_all_the_same(
     assert all(isinstance(each, Known) for each in told)
 
 
+def test_a_question_on_which_the_process_fails_is_asked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing(SystemDns):
+        async def find(self, name: str, rdtype: str) -> Fact[RecordSet]:
+            raise RuntimeError(name)
+
+    async def asked(port: str) -> Fact[RecordSet]:
+        ours, theirs = socket.socketpair()
+        near, far = await Link.over(ours), await Link.over(theirs)
+        process = asyncio.create_task(serve(far, Failing(Deadline.after(5))))
+        stub = Stub(near)
+        hearing = asyncio.create_task(stub.hear())
+        resolver = client(port)
+        monkeypatch.setattr(resolver, "_stub", stub)
+        told = await resolver.lookup(NAME, "A")
+        near.close()
+        await asyncio.gather(process, hearing)
+        far.close()
+        return told
+
+    with nameserver(answering("203.0.113.1")) as (port, *_):
+        assert isinstance(asyncio.run(asked(port)), Known)
+
+
 def test_where_no_process_can_be_started_the_audit_asks_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -205,4 +232,6 @@ def test_no_resolver_configured_is_told_as_without_a_process(
     ],
 )
 def test_what_passes_between_loses_nothing(told: Fact[RecordSet]) -> None:
-    assert everything(fact(plain(told))) == everything(told)
+    back = fact(plain(told))
+    assert back is not None
+    assert everything(back) == everything(told)

@@ -34,7 +34,7 @@ class Stub:
         self._is_over = False
 
     async def find(self, name: str, rdtype: str) -> Fact[RecordSet] | None:
-        """Have the question asked; None where the process has ended before it was answered."""
+        """Have the question asked; None where the process has failed or ended before it was."""
         if self._is_over:
             return None
         number = next(self._numbers)
@@ -72,7 +72,7 @@ async def running(servers: Sequence[Server], deadline: Deadline) -> AsyncIterato
     ours, theirs = socket.socketpair()
     try:
         process = await _started(theirs, servers, deadline)
-    except OSError:
+    except BaseException:
         ours.close()
         raise
     finally:

@@ -18,6 +18,8 @@ from mailfix.record_set import RecordSet
 Item: TypeAlias = tuple[Any, ...]
 _LENGTH = struct.Struct("!I")
 _KNOWN, _UNKNOWN, _BOGUS = range(3)
+NOTHING: Item = ()
+"""In the place of an answer that was not found out."""
 
 
 class Link:
@@ -65,9 +67,11 @@ def plain(told: Fact[RecordSet]) -> Item:
     return (_KNOWN, found.records, found.exists, found.ttl, found.owner, found.secure)
 
 
-def fact(values: Item) -> Fact[RecordSet]:
-    """The answer that consists of these values."""
+def fact(values: Item) -> Fact[RecordSet] | None:
+    """The answer that consists of these values; None where they are :data:`NOTHING`."""
     match values:
+        case ():
+            return None
         case (kind, reason):
             return Bogus(reason) if kind == _BOGUS else Unknown(reason)
         case (_, (), exists, 0, owner, secure):
