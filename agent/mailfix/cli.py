@@ -419,8 +419,29 @@ def rules(
     _out(text.write_rule(chosen, colour=_colour()))
 
 
+class _Unwritten(Exception):
+    """What was to be told could not be written; the text says why, or is "" where nobody reads."""
+
+
 def _out(text: str) -> None:
-    sys.stdout.write(text)
+    """Raises :class:`_Unwritten`, for the library takes a broken pipe for exit code 1."""
+    try:
+        sys.stdout.write(text)
+    except OSError as error:
+        raise _unwritten(error) from None
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise _unwritten(error) from None
+
+
+def _unwritten(error: OSError) -> _Unwritten:
+    if isinstance(error, BrokenPipeError):
+        return _Unwritten("")
+    return _Unwritten(f"the output cannot be written: {error.strerror}")
 
 
 def _colour() -> bool:
@@ -436,22 +457,44 @@ def _width() -> int:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that the contract names."""
+    _open_streams()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # A command ends within seconds, and to look through the objects of 50,000 rules again and
     # again takes as long as to judge them.
     gc.set_threshold(COLLECT_AFTER)
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = PROGRAM_FAILED
+        _flush()
+    except _Unwritten as error:
+        code = _not_written(str(error))
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("interrupted", 130)
     except Exception as error:
         message, code = _explained(error)
-        code = _check_failed(message) if sys.argv[1:2] == [CHECK] else _complain(message, code)
+        code = _check_failed(message) if _is_check() else _complain(message, code)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """A stream that was closed leads nowhere: no file of ours may get its number."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
+def _not_written(why: str) -> int:
+    """Nobody was told, so this is no result: neither of an audit nor of a monitoring plugin."""
+    from mailfix.report import nagios
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if why:
+        _warn(why)
+    return nagios.Service.UNKNOWN if _is_check() else PROGRAM_FAILED
+
+
+def _is_check() -> bool:
+    return sys.argv[1:2] == [CHECK]
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -476,7 +519,11 @@ def _check_failed(message: str) -> int:
     """To a monitoring system every error is the state UNKNOWN, told on stdout."""
     from mailfix.report import nagios
 
-    _out(nagios.trouble(message))
+    try:
+        _out(nagios.trouble(message))
+        _flush()
+    except _Unwritten as error:
+        return _not_written(str(error))
     return nagios.Service.UNKNOWN
 
 

@@ -139,6 +139,33 @@ def test_a_closed_pipe_is_survived_in_silence() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(("command", "code"), [("rules", 70), ("check --nonsense", 3)])
+@pytest.mark.parametrize("into", ["> /dev/full", "| true; exit ${PIPESTATUS[0]}"])
+def test_what_cannot_be_written_is_no_result(command: str, code: int, into: str) -> None:
+    """Neither 1, something wrong, nor a warning to a monitoring system, and no traceback."""
+    done = in_a_shell(f"{sys.executable} -m mailfix {command} {into}")
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert ("No space left on device" in done.stderr) == ("full" in into)
+
+
+@pytest.mark.parametrize(("command", "code"), [("rules", 0), ("check --nonsense", 3)])
+def test_streams_may_be_closed(command: str, code: int) -> None:
+    done = in_a_shell(f"{sys.executable} -m mailfix {command} <&- >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def in_a_shell(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/bash", "-c", program],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_an_unusable_rule_is_refused_by_file(tmp_path: Path) -> None:
     """A copy of the package beside a broken rule: the shipped folder is found by its place."""
     shutil.copytree(AGENT / "mailfix", tmp_path / "agent" / "mailfix")
