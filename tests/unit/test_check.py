@@ -68,7 +68,7 @@ def test_a_plugin_runner_takes_it_for_a_plugin() -> None:
 def kept(tmp_path: Path, text: str) -> Store:
     store = Store(str(tmp_path))
     Path(store.reports).mkdir()
-    (Path(store.reports) / "20261122T100000000000Z.json").write_text(text, "utf-8")
+    (Path(store.reports) / "20211122T100000000000Z.json").write_text(text, "utf-8")
     return store
 
 
@@ -91,11 +91,19 @@ def test_a_report_that_is_too_old_says_nothing_of_today(tmp_path: Path) -> None:
 
 
 def test_without_a_report_nothing_is_known(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="cannot be read: No such file"):
+    with pytest.raises(Refusal, match="no report is kept: run 'mailfix report'"):
         checking.last(DAY, Store(str(tmp_path)))
     (tmp_path / "reports").mkdir()
     with pytest.raises(Refusal, match="no report is kept: run 'mailfix report'"):
         checking.last(DAY, Store(str(tmp_path)))
+
+
+def test_a_report_of_a_clock_that_was_wrong_does_not_stand_for_today(tmp_path: Path) -> None:
+    store = kept(tmp_path, written(timedelta(hours=30)))
+    ahead = Path(store.reports) / "29991122T100000000000Z.json"
+    ahead.write_text(written(timedelta(days=-300_000)), "utf-8")
+    with pytest.raises(Refusal, match="is 30 hours old"):
+        checking.last(DAY, store)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,7 @@ def test_without_a_report_nothing_is_known(tmp_path: Path) -> None:
     ids=["empty", "a bracket", "another schema", "broken off"],
 )
 def test_a_damaged_report_is_refused_with_its_path(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Refusal, match=r"/reports/20261122T100000000000Z\.json: it is "):
+    with pytest.raises(Refusal, match=r"/reports/20211122T100000000000Z\.json: it is "):
         checking.last(DAY, kept(tmp_path, text))
 
 

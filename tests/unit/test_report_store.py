@@ -54,6 +54,15 @@ def test_no_more_reports_are_kept_than_asked_for_and_nothing_else_goes(tmp_path:
     assert (tmp_path / "mailfix" / "reports" / "latest.html").exists()
 
 
+def test_the_report_of_now_stays_although_the_clock_was_put_back(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    with store.locked():
+        for days in (300, 0, 1):
+            store.keep(KEPT, "{}\n", MORNING + timedelta(days=days), 1)
+            assert store.last(MORNING + timedelta(days=days)) is not None
+    assert store.names() == ["20261124T060000000000Z.json"]
+
+
 def test_reports_are_kept_within_so_many_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -49,22 +48,23 @@ def last(max_age: timedelta, store: Store = THIS_HOST) -> Verdict:
 
     Raises :class:`mailfix.model.Refusal` where there is none, it is older, or it cannot be read.
     """
-    report = _last_report(store)
-    age = datetime.now(UTC) - report.started
+    now = datetime.now(UTC)
+    report = _last_report(store, now)
+    age = now - report.started
     if age > max_age:
         told = f"the last report is {age / timedelta(hours=1):.0f} hours old"
         raise Refusal(f"{told}: systemctl status mailfix-report.timer")
     return verdict(report)
 
 
-def _last_report(store: Store) -> Report:
+def _last_report(store: Store, now: datetime) -> Report:
     try:
-        names = store.names()
+        path = store.last(now)
     except OSError as error:
-        raise Refusal(f"{store.reports} cannot be read: {error.strerror}") from None
-    if not names:
+        hint = "; run it as root" if isinstance(error, PermissionError) else ""
+        raise Refusal(f"{store.reports} cannot be read: {error.strerror}{hint}") from None
+    if path is None:
         raise Refusal("no report is kept: run 'mailfix report'")
-    path = os.path.join(store.reports, names[-1])
     text = read_text(path, durable.LIMIT)
     if isinstance(text, Unknown):
         raise Refusal(text.reason)

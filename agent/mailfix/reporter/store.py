@@ -94,18 +94,21 @@ class Store:
 
         Raises :class:`mailfix.model.Refusal` where the disk does not take it.
         """
-        name = started.strftime("%Y%m%dT%H%M%S%fZ.json")
+        name = _name(started)
         try:
             durable.keep(os.path.join(self.reports, name), document)
             durable.keep(self._standings, json.dumps(encode(standings)))
-            self._forget_old(number)
+            self._forget_old(number, name)
         except OSError as error:
             raise self._not_kept(error) from None
 
-    def _forget_old(self, number: int) -> None:
-        """Never the newest one; raises OSError."""
+    def _forget_old(self, number: int, newest: str) -> None:
+        """Never the newest one; raises OSError.
+
+        What was made by a clock that has been put back since counts as the oldest.
+        """
         room, kept = MAX_KEPT, 0
-        for name in reversed(self.names()):
+        for name in sorted(self.names(), key=lambda each: (each <= newest, each), reverse=True):
             path = os.path.join(self.reports, name)
             with contextlib.suppress(OSError):
                 room -= os.path.getsize(path)
@@ -115,7 +118,20 @@ class Store:
 
     def names(self) -> list[str]:
         """The file names of the reports that are kept, the oldest first; raises OSError."""
-        return sorted(name for name in os.listdir(self.reports) if _REPORT.fullmatch(name))
+        try:
+            listed = os.listdir(self.reports)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in listed if _REPORT.fullmatch(name))
+
+    def last(self, now: datetime) -> str | None:
+        """The path of the last report up to ``now`` (UTC); raises OSError.
+
+        Those after it are of a clock that has been put back since.
+        """
+        until = _name(now)
+        found = next((name for name in reversed(self.names()) if name <= until), None)
+        return found and os.path.join(self.reports, found)
 
     def _not_kept(self, error: OSError) -> Refusal:
         where = error.filename or self.folder
@@ -124,3 +140,7 @@ class Store:
 
 
 THIS_HOST = Store()
+
+
+def _name(started: datetime) -> str:
+    return started.strftime("%Y%m%dT%H%M%S%fZ.json")
