@@ -71,8 +71,7 @@ def run(domains: tuple[str, ...] = ()) -> Report:
 def examine(domains: tuple[str, ...] = ()) -> Examination:
     """Audit this host once, and keep the facts."""
     started, clock = datetime.now(UTC), time.monotonic()
-    book, chosen = rules(), settings()
-    chosen = replace(chosen, domains=configured((*chosen.domains, *domains)))
+    book, chosen = rules(), _with_domains(settings(), domains)
     known = acknowledged()
     facts, judgement = event_loop.run(_look(chosen, book, known))
     report = Report(
@@ -86,6 +85,15 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
         overview=overview(facts),
     )
     return Examination(chosen, facts, report, book, known)
+
+
+def _with_domains(chosen: Settings, asked: tuple[str, ...]) -> Settings:
+    """Raises :class:`mailfix.model.Refusal`."""
+    try:
+        own = configured(chosen.domains)
+    except Refusal as refusal:
+        raise Refusal(f"{CONFIG_FILE}: domains: {refusal}") from None
+    return replace(chosen, domains=tuple(dict.fromkeys((*own, *configured(asked)))))
 
 
 def acknowledged() -> tuple[Acknowledgement, ...]:

@@ -17,6 +17,7 @@ MAX_URL = 2000
 MAX_RECIPIENTS = 10
 MAX_CREDENTIAL = 200
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 _LOCAL_PART = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{0,63}"
 _ADDRESS = re.compile(rf"({_LOCAL_PART})(@(?P<domain>.+))?")
 
@@ -106,10 +107,12 @@ def report_settings(value: Any, where: str) -> ReportSettings:
 
 
 def _or_off(reader: Reader) -> Reader:
-    """YAML reads ``off`` as false."""
+    """YAML reads ``off`` as false, unless it stands in quotation marks."""
 
     def read(value: Any, where: str) -> Any:
-        return None if value is False else reader(value, where)
+        if value is False or value == "off":
+            return None
+        return reader(value, where)
 
     return read
 
@@ -136,7 +139,7 @@ def _url(value: Any, where: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise Refusal(f"{where}: {shown(value)} is not a web address") from None
-    if not host or " " in value or len(value) > MAX_URL or parts.fragment:
+    if not _HOST.fullmatch(host or "") or " " in value or len(value) > MAX_URL or parts.fragment:
         raise Refusal(f"{where}: {shown(value)} is not a web address")
     if parts.username is not None:
         raise Refusal(f"{where}: put the secret into token_file, not into the address")
@@ -183,6 +186,10 @@ def _smarthost(value: Any, where: str) -> Smarthost:
     return smarthost
 
 
+def _relay(value: Any, where: str) -> str:
+    return value if value == "localhost" else server(value, where)
+
+
 def _tls(value: Any, where: str) -> Tls:
     if value not in list(Tls):
         raise Refusal(f"{where}: expected starttls, implicit or none")
@@ -205,7 +212,7 @@ _WEBHOOK: Mapping[str, Reader] = {
     "when": _when,
 }
 _SMARTHOST: Mapping[str, Reader] = {
-    "host": server,
+    "host": _relay,
     "port": whole(1, 65535),
     "tls": _tls,
     "user": _user,

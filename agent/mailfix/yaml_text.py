@@ -16,9 +16,10 @@ def parse_mapping(text: str, where: str) -> dict[str, Any] | None:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(text, loader)  # noqa: S506
+        content = yaml.load(text, _loader(where))  # noqa: S506
+    except Refusal:
+        raise
     except (yaml.YAMLError, *_CONSTRUCTOR_ERRORS) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -28,6 +29,24 @@ def parse_mapping(text: str, where: str) -> dict[str, Any] | None:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise Refusal(f"{where}: expected 'name: value' lines")
     return content
+
+
+def _loader(where: str) -> type:
+    """A loader for which a name that is there twice is an error: the first would be lost."""
+    import yaml
+
+    safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    def construct_mapping(self: Any, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key.value, str) and key.value in seen:
+                line = key.start_mark.line + 1
+                raise Refusal(f"{where}, line {line}: {shown(key.value)} is there twice")
+            seen.add(str(key.value))
+        return safe.construct_mapping(self, node, deep)
+
+    return type("Loader", (safe,), {"construct_mapping": construct_mapping})
 
 
 def shown(value: Any) -> str:

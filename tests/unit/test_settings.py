@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailfix import auditor
 from mailfix.model import Refusal
 from mailfix.report_settings import Mail, ReportSettings, Smarthost, Tls, Webhook, When
 from mailfix.settings import DnsUpdate, Settings, parse_settings
@@ -154,7 +155,27 @@ def test_every_setting_of_the_report_is_read() -> None:
 def test_without_a_word_mail_goes_to_root_and_nothing_to_the_web() -> None:
     report = parse_settings("report: {keep: 10}").report
     assert (report.mail, report.webhook) == (Mail(to=("root",)), None)
-    assert parse_settings("report: {mail: off}").report.mail is None
+    for off in ("off", "'off'"):
+        assert parse_settings(f"report: {{mail: {off}}}").report.mail is None
+
+
+@pytest.mark.parametrize(
+    "url", ["https://monitor/x", "https://[2001:db8::1]:8443/", "https://A.b./"]
+)
+def test_a_webhook_is_at_any_host(url: str) -> None:
+    webhook = parse_settings(f"report: {{webhook: {{url: '{url}'}}}}").report.webhook
+    assert webhook == Webhook(url)
+
+
+def test_this_very_host_may_be_the_smarthost_by_its_name() -> None:
+    text = "{host: localhost, tls: none, user: me, password_file: /etc/secret}"
+    mail = parse_settings(f"report: {{mail: {{smarthost: {text}}}}}").report.mail
+    assert mail == Mail(smarthost=Smarthost("localhost", None, Tls.NONE, "me", "/etc/secret"))
+
+
+def test_a_setting_that_is_there_twice_is_refused_and_not_half_lost() -> None:
+    with pytest.raises(Refusal, match=r"line 3: 'report' is there twice"):
+        parse_settings("report: {keep: 3}\ndomains: []\nreport: {steady_runs: 3}\n")
 
 
 @pytest.mark.parametrize(("tls", "port"), [("starttls", 587), ("implicit", 465), ("none", 25)])
@@ -180,6 +201,8 @@ def test_a_smarthost_is_dialled_at_the_usual_port_of_its_kind(tls: str, port: in
         ("{webhook: {url: 'https://a:b@example.net/'}}", "put the secret into token_file"),
         ("{webhook: {url: 'https://example.net:99999/'}}", "is not a web address"),
         ("{webhook: {url: 'https://[::1'}}", "is not a web address"),
+        ("{webhook: {url: 'https://a..b/'}}", "is not a web address"),
+        ("{keep: 3, keep: 4}", "line 1: 'keep' is there twice"),
         ('{webhook: {url: "https://example.net/\\r\\nX: y"}}', "expected an address that begins"),
         ("{webhook: {url: 'https://e.example/', when: never}}", "when: expected change or always"),
         ("{webhook: {url: 'https://e.example/', seconds: 0}}", "seconds: expected a whole number"),
@@ -203,3 +226,9 @@ def test_a_report_setting_that_cannot_be_meant_is_refused(block: str, complaint:
         parse_settings(f"report: {block}")
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_domain_that_is_none_is_refused_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditor, "settings", lambda: Settings(domains=("ex ample.com",)))
+    with pytest.raises(Refusal, match=r"/mailfix\.yml: domains: 'ex ample\.com' is not a mail do"):
+        auditor.examine()
