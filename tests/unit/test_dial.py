@@ -299,3 +299,8 @@ def test_the_caller_is_itself_again_after_a_call() -> None:
     status = Path("/proc/self/status").read_text()
     ids = [line.split()[1:] for line in status.splitlines() if line[:4] in ("Uid:", "Gid:")]
     assert ids == [["0"] * 4] * 2
+
+
+def test_a_name_without_an_address_is_told_in_words() -> None:
+    error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert dial.describe(error) == "Name or service not known"

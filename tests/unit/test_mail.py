@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailfix.comparison.news import News
-from mailfix.host import process
+from mailfix.host import mail_out, process
 from mailfix.model import Refusal
 from mailfix.report import mail
 from mailfix.report.mail import Letter
@@ -312,3 +312,19 @@ def test_two_at_once_do_not_send_it_twice(tmp_path: Path) -> None:
     folder = outbox_with(tmp_path, now())
     with outbox.held(folder), pytest.raises(Refusal, match="another mailfix"):
         mailing.send_waiting(Mail(), folder)
+
+
+def test_an_outbox_that_cannot_be_locked_is_refused_in_one_line(tmp_path: Path) -> None:
+    folder = outbox_with(tmp_path, now())
+    (Path(folder) / "lock").mkdir()
+    with pytest.raises(Refusal, match=r"no mail is sent, for .*/lock cannot be locked"):
+        mailing.send_waiting(Mail(), folder)
+
+
+def test_a_sendmail_that_hangs_is_told_by_its_own_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail_out, "SENDMAIL_S", 0.2)
+    sendmail(tmp_path, "sleep 60", monkeypatch)
+    (why,) = mailing.send_waiting(Mail(), outbox_with(tmp_path, now())).troubles
+    assert why.startswith(f"{tmp_path}/sendmail -i -f root@mail.example.com -- root did not end")

@@ -80,7 +80,12 @@ def outcome_of(error: OSError) -> Way:
 
 
 def describe(error: OSError) -> str:
-    """The errno's name and the system's text for it; empty where there is neither."""
+    """The errno's name and the system's text for it; empty where there is neither.
+
+    Where a name has no address, what getaddrinfo(3) says, whose numbers are its own.
+    """
+    if isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
     name = errno.errorcode.get(error.errno or 0, "")
     text = error.strerror or str(error)
     if error.errno:

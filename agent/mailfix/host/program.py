@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from mailfix.host import process
 from mailfix.host.clock import Deadline
 from mailfix.host.process import Output
-from mailfix.model import Fact, Unknown
+from mailfix.model import Fact, Known, Unknown
 
 PATIENCE_S = 30.0
 
@@ -32,4 +32,9 @@ def run(argv: Sequence[str], *, text_in: str = "", timeout_s: float = PATIENCE_S
     bound = _WITH_US if process.find_program(_WITH_US[0]) else ()
     whole = (*bound, program, *argv[1:])
     running = process.run(whole, Deadline.after(timeout_s), timeout_s, text_in=text_in)
-    return asyncio.run(running)
+    done = asyncio.run(running)
+    return done if isinstance(done, Known) else Unknown(done.reason.removeprefix(_told(bound)))
+
+
+def _told(bound: Sequence[str]) -> str:
+    return f"{' '.join(bound)} " if bound else ""

@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -73,9 +73,18 @@ def remove(each: Waiting) -> None:
 
 @contextmanager
 def held(folder: str) -> Iterator[None]:
-    """Be the only one who sends; raises :class:`mailfix.model.Refusal` where another one does."""
-    try:
-        with durable.locked(os.path.join(folder, "lock")):
-            yield
-    except BlockingIOError:
-        raise Refusal("another mailfix is sending its mails: wait for it") from None
+    """Be the only one who sends.
+
+    Raises :class:`mailfix.model.Refusal` where another one does, or the lock cannot be had.
+    """
+    lock = os.path.join(folder, "lock")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(durable.locked(lock))
+        except BlockingIOError:
+            raise Refusal("another mailfix is sending its mails: wait for it") from None
+        except OSError as error:
+            raise Refusal(
+                f"no mail is sent, for {lock} cannot be locked: {error.strerror}"
+            ) from None
+        yield
