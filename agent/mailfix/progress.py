@@ -17,4 +17,7 @@ class Progress:
         if not self.planned:
             return "still waiting for answers"
         share = self.done * 100 // self.planned
-        return f"still waiting for answers: {share} % of what {self.domains:,} mail domains take"
+        whose = (
+            "1 mail domain takes" if self.domains == 1 else f"{self.domains:,} mail domains take"
+        )
+        return f"still waiting for answers: {share} % of what {whose}"

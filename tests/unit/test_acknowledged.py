@@ -167,6 +167,12 @@ def test_a_damaged_file_is_told_and_not_written_over(tmp_path: Path, text: str) 
     assert file.read_text() == text
 
 
+def test_what_is_no_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "acknowledged.json").mkdir()
+    with pytest.raises(Damaged, match=r"is not a regular file; (remove it and|run it as root)"):
+        Book(str(tmp_path / "acknowledged.json")).read()
+
+
 @pytest.mark.parametrize("key", ["rule", "subject", "until", "why"])
 @pytest.mark.parametrize("value", [None, 1, "x", [1], {"a": {}}])
 def test_an_entry_is_whole_or_the_file_is_damaged(tmp_path: Path, key: str, value: object) -> None:

@@ -15,6 +15,7 @@ from mailfix.host import durable
 from mailfix.host.files import read_text
 from mailfix.model import Refusal, Subject, Unknown
 
+_ANEW = "remove it and run 'mailfix ignore' again"
 SCHEMA = "mailfix.acknowledged/1"
 FILE = "/var/lib/mailfix/acknowledged.json"
 
@@ -33,15 +34,14 @@ class Book:
         """Raises :class:`Damaged`; where there is no file, there are none."""
         text = read_text(self.file)
         if isinstance(text, Unknown):
-            raise Damaged(f"what is ignored for a while is not known: {text.reason}")
+            raise Damaged(f"what is ignored for a while is not known: {text.reason}; {_hint()}")
         if text.value is None:
             return ()
         try:
             return decode(json.loads(text.value))
         except (ValueError, KeyError, TypeError, RecursionError):
             raise Damaged(
-                f"what is ignored for a while is not known: {self.file} is damaged; remove it and "
-                "run 'mailfix ignore' again"
+                f"what is ignored for a while is not known: {self.file} is damaged; {_ANEW}"
             ) from None
 
     def write(self, entries: Sequence[Acknowledgement]) -> None:
@@ -67,6 +67,10 @@ class Book:
 
 
 THIS_HOST = Book()
+
+
+def _hint() -> str:
+    return _ANEW if os.geteuid() == 0 else "run it as root"
 
 
 def _not_kept(file: str, error: OSError) -> Refusal:

@@ -15,7 +15,7 @@ def entries(number: int | None = None) -> tuple[Entry, ...]:
     Raises:
         Refusal: there is no such transaction, or a journal cannot be read.
     """
-    requirements.require_root("history")
+    requirements.require_root("history", "read what was changed")
     store = Store()
     try:
         if number is None:

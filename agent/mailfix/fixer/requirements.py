@@ -10,10 +10,10 @@ from mailfix.host import dpkg
 from mailfix.model import Refusal
 
 
-def require_root(command: str) -> None:
+def require_root(command: str, to: str = "change this host") -> None:
     """Raises Refusal for anybody but root."""
     if os.geteuid() != 0:
-        raise Refusal(f"only root can change this host; run: sudo mailfix {command}")
+        raise Refusal(f"only root can {to}; run: sudo mailfix {command}")
 
 
 def require_quiet_dpkg() -> None:
