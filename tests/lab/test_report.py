@@ -253,3 +253,4 @@ def a_report_that_crashes_is_told_too(watched: Watched) -> None:
     assert "mailfix_last_run_ok 0\n" in watched.metrics()
     assert watched.heard[told_before].content["schema"] == "mailfix.failure/1"
     assert "the report could not be made" in watched.mails()[-1]
+    assert "multiple trigger source" not in watched.host.sh("journalctl -b")
