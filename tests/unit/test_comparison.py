@@ -115,11 +115,24 @@ def test_the_unknown_of_another_family_says_nothing_of_it() -> None:
     assert where(host.report(replace(UNKNOWN, subject={"family": "ipv6"}), PASS)) == "better"
 
 
-def test_what_is_not_judged_is_not_better_and_forgotten_after_a_week() -> None:
+def test_what_is_not_judged_is_not_better_and_told_once_when_it_is_forgotten() -> None:
     host = Host()
     told = host.course(FAIL, *[None] * 9)
-    assert told == ["new", *["still"] * 7, "", ""]
+    assert told == ["new", *["still"] * 7, "unclear", ""]
     assert host.kept == Standings()
+
+
+def test_what_is_forgotten_says_why_and_is_a_change() -> None:
+    host = Host()
+    host.course(FAIL, *[None] * 7)
+    news = host.report()
+    assert news.is_change
+    assert news.unclear[0].doubt == "no rule spoke of it for 7 runs, so it is no longer followed"
+
+
+def test_what_was_ignored_is_forgotten_in_silence() -> None:
+    host = Host()
+    assert host.course(IGNORED, *[None] * 9) == [""] * 10
 
 
 def test_not_judged_says_so() -> None:

@@ -22,7 +22,8 @@ from tests.property.hostile import ANY_TEXT
 from tests.unit.bulletins import BLOCKED, GENERIC, UNTOLD, bulletin, standing
 
 CATALOG = Path(__file__).resolve().parents[2] / "packaging" / "catalog" / "mailfix.catalog"
-ALL_OF_IT = News(new=(standing(BLOCKED),), better=(standing(GENERIC),), unclear=(standing(UNTOLD),))
+FORGOTTEN = replace(standing(UNTOLD), doubt="no rule spoke of it")
+ALL_OF_IT = News(new=(standing(BLOCKED),), better=(standing(GENERIC),), unclear=(FORGOTTEN,))
 
 
 def decoded(datagram: bytes) -> list[tuple[str, str]]:
@@ -82,6 +83,7 @@ def test_a_report_is_a_summary_and_its_news(tmp_path: Path, heard: socket.socket
     assert better["MESSAGE"].startswith("better: no longer: ")
     assert (better["MAILFIX_RULE"], better["MAILFIX_STATUS"]) == ("ptr-generic", "pass")
     assert (unclear["MESSAGE_ID"], unclear["MAILFIX_STATUS"]) == (Kind.UNCLEAR, "unknown")
+    assert "(no rule spoke of it) [" in unclear["MESSAGE"]
 
 
 def test_a_door_that_failed_is_told_to_the_journal(tmp_path: Path, heard: socket.socket) -> None:

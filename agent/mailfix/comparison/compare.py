@@ -33,7 +33,7 @@ def compare(before: Standings, today: Today, steady_runs: int) -> tuple[Standing
         better=_told(steps, Place.BETTER),
         still=_told(steps, Place.STILL),
         wavering=_told(steps, Place.WAVERING),
-        unclear=tuple(sorted(doubts.told, key=_worst_first)),
+        unclear=tuple(sorted((*_told(steps, Place.UNCLEAR), *doubts.told), key=_worst_first)),
     )
     return Standings(kept, doubts.kept), news
 

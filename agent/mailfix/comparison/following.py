@@ -17,8 +17,9 @@ from mailfix.comparison.sighting import Sighting
 from mailfix.model import Finding, Status
 
 UNJUDGED_RUNS = 7
-"""After so many runs in which no rule spoke of a failure it is forgotten."""
+"""After so many runs in which no rule spoke of a failure it is told once more, and forgotten."""
 NOT_JUDGED = "it was not judged today"
+FORGOTTEN = f"no rule spoke of it for {UNJUDGED_RUNS} runs, so it is no longer followed"
 PASSES = "it passes today"
 
 
@@ -29,6 +30,7 @@ class Place(Enum):
     BETTER = "better"
     STILL = "still"
     WAVERING = "wavering"
+    UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,11 @@ def _unjudged(record: FailureRecord) -> Step:
     record = replace(record, unjudged=record.unjudged + 1)
     if record.told is Told.BETTER:
         return _forgotten_when_calm(record)
+    was_told = record.told is Told.FAILING
     if record.unjudged > UNJUDGED_RUNS:
-        return Step(record.standing, None, None)
-    place = Place.STILL if record.told is Told.FAILING else None
+        told = replace(record.standing, doubt=FORGOTTEN)
+        return Step(told, Place.UNCLEAR if was_told else None, None)
+    place = Place.STILL if was_told else None
     return Step(replace(record.standing, doubt=NOT_JUDGED), place, record)
 
 

@@ -47,7 +47,8 @@ class News:
 
     ``new`` and ``better`` are told for the first time. ``still`` was told before. ``wavering``
     comes and goes: it is told again as new or better once it has lasted. ``unclear`` are checks
-    that could not be made for some runs in a row, told once. Each worst first.
+    that could not be made for some runs in a row, and failures of which no rule spoke for longer,
+    told once. Each worst first.
     """
 
     new: tuple[Standing, ...] = ()

@@ -128,10 +128,11 @@ def counts_of(news: News) -> str:
 def _told(kind: Kind, status: Status, word: str, standing: Standing) -> Entry:
     """Better is told without alarm: its message is of the audit that still found it."""
     was = "no longer: " if kind is Kind.BETTER else ""
+    why = f" ({standing.doubt})" if kind is Kind.UNCLEAR and standing.doubt else ""
     return entry(
         kind,
         Priority.NOTICE if kind is Kind.BETTER else _PRIORITY[standing.severity],
-        f"{word}: {was}{standing.message} [{standing.rule}]",
+        f"{word}: {was}{standing.message}{why} [{standing.rule}]",
         MAILFIX_RULE=standing.rule,
         MAILFIX_SUBJECT=flat(standing.subject),
         MAILFIX_STATUS=status.value,
