@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mailfix.comparison.news import News
+from mailfix.report.bulletin import Bulletin
 from mailfix.report_settings import ReportSettings, Webhook, When
+from mailfix.reporter import outbox
 from mailfix.reporter.doors import Delivery, Places, deliver, webhook
 from tests.unit import web_server
 from tests.unit.bulletins import BLOCKED, bulletin
@@ -65,6 +69,48 @@ def test_a_report_with_news_is_sent_and_one_without_is_not(
         assert len(heard) == 1
         deliver(quiet, always, places)
         assert [each.content["changed"] for each in heard] == [True, False]
+
+
+def todays(told: Bulletin) -> Bulletin:
+    return replace(told, report=replace(told.report, started=datetime.now(UTC)))
+
+
+def test_what_was_not_taken_goes_with_the_next_report_that_is(
+    certificate: Path, tmp_path: Path
+) -> None:
+    places = Places(str(tmp_path), str(tmp_path / "journal"))
+    answers = (says(404), says(204), says(404), says(503), says(204))
+    with serving(*answers, certificate=certificate) as (url, heard):
+        settings = ReportSettings(prometheus=None, mail=None, webhook=Webhook(url, tries=1))
+        quiet, loud = todays(bulletin(BLOCKED, news=News())), todays(bulletin(BLOCKED))
+        assert outcome(deliver(loud, settings, places)).endswith("waits for the next report")
+        assert outcome(deliver(quiet, settings, places)) == "delivered: localhost"
+        assert outcome(deliver(quiet, settings, places)) == "skipped: nothing has changed"
+        assert [each.content["changed"] for each in heard] == [True, True]
+
+        deliver(loud, settings, places)
+        assert "what waits from earlier was not taken" in outcome(deliver(quiet, settings, places))
+        assert len(outbox.waiting(places.unsent)) == 1
+        assert outcome(deliver(loud, settings, places)) == "delivered: localhost"
+        assert len(heard) == 6
+        assert outbox.waiting(places.unsent) == ()
+
+
+def test_what_waits_for_too_long_goes_unsent(certificate: Path, tmp_path: Path) -> None:
+    places = Places(str(tmp_path), str(tmp_path / "journal"))
+    for days in (8, 2, 1):
+        moment = datetime.now(UTC) - timedelta(days=days)
+        outbox.put(places.unsent, b"{}", moment, "json")
+    with serving(says(500), certificate=certificate) as (url, heard):
+        settings = ReportSettings(prometheus=None, mail=None, webhook=Webhook(url))
+        deliver(bulletin(BLOCKED, news=News()), settings, places)
+    assert len(heard) == 1
+    assert len(outbox.waiting(places.unsent)) == 2
+
+
+def outcome(deliveries: Iterable[Delivery]) -> str:
+    (found,) = (each for each in deliveries if each.door == "webhook")
+    return f"{found.outcome}: {found.detail}"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def tell(told: Failure, settings: ReportSettings, places: Places) -> tuple[Deliv
         "journal": lambda: _to_the_journal(told, places),
         prometheus.NAME: lambda: prometheus.tell_failed_run(settings.prometheus),
         mail.NAME: lambda: _by_mail(told, settings, places),
-        webhook.NAME: lambda: _by_webhook(told, settings),
+        webhook.NAME: lambda: _by_webhook(told, settings, places),
     }
     return tuple(guarded(name, way) for name, way in ways.items())
 
@@ -59,7 +59,7 @@ def _by_mail(told: Failure, settings: ReportSettings, places: Places) -> Deliver
     return mail.put(failure.letter(told), told.host, settings.mail, places)
 
 
-def _by_webhook(told: Failure, settings: ReportSettings) -> Delivery:
+def _by_webhook(told: Failure, settings: ReportSettings, places: Places) -> Delivery:
     if settings.webhook is None:
         return Delivery(webhook.NAME, "skipped", "none is set")
-    return webhook.send(settings.webhook, failure.document(told))
+    return webhook.tell(settings.webhook, failure.document(told), told.moment, places)

@@ -1,6 +1,7 @@
-"""Mails that wait to be sent: one file each, named by its time, the oldest go first.
+"""What waits to be sent: one file each, named by its time, the oldest go first.
 
-/var/lib/mailfix/outbox/20261123T040312000000Z.eml
+/var/lib/mailfix/outbox/20261123T040312000000Z.eml     a mail
+/var/lib/mailfix/unsent/20261123T040312000000Z.json    what the webhook did not take
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from mailfix.host import durable
 from mailfix.model import Refusal
 
 LIMIT = 10
-"""Mails; a host whose mail is broken for long has said all there is to say."""
+"""Files of a kind; a host whose mail is broken for long has said all there is to say."""
 LONGEST = timedelta(days=7)
 _STAMP = "%Y%m%dT%H%M%S%fZ"
-_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z\.eml")
+_NAME = re.compile(r"[0-9]{8}T[0-9]{12}Z\.(eml|json)")
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A mail that waits since ``since`` (UTC)."""
+    """What waits since ``since`` (UTC)."""
 
     path: str
     since: datetime
@@ -39,11 +40,11 @@ class Waiting:
         return content.data if content else b""
 
 
-def put(folder: str, mail: bytes, moment: datetime) -> int:
-    """Add a mail, all of it ASCII; raises OSError. Returns how many old ones made room for it."""
+def put(folder: str, content: bytes, moment: datetime, kind: str = "eml") -> int:
+    """Add one, all of it UTF-8; raises OSError. Returns how many old ones made room for it."""
     durable.make_folder(folder)
-    path = os.path.join(folder, f"{moment.strftime(_STAMP)}.eml")
-    durable.keep(path, mail.decode("ascii"))
+    path = os.path.join(folder, f"{moment.strftime(_STAMP)}.{kind}")
+    durable.keep(path, content.decode())
     too_many = waiting(folder)[:-LIMIT]
     for each in too_many:
         remove(each)
@@ -62,7 +63,7 @@ def waiting(folder: str) -> tuple[Waiting, ...]:
 
 def _time_of(name: str) -> datetime | None:
     with contextlib.suppress(ValueError):
-        return datetime.strptime(name.removesuffix(".eml"), _STAMP).replace(tzinfo=UTC)
+        return datetime.strptime(name.partition(".")[0], _STAMP).replace(tzinfo=UTC)
     return None
 
 

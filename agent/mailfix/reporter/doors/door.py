@@ -41,6 +41,11 @@ class Places:
     def outbox(self) -> str:
         return f"{self.state}/outbox"
 
+    @property
+    def unsent(self) -> str:
+        """What the webhook did not take."""
+        return f"{self.state}/unsent"
+
 
 THIS_HOST = Places()
 
