@@ -167,6 +167,8 @@ def ignore(
 
     if rule is None and (subject or until or why or end):
         raise typer.BadParameter("name a rule; 'mailfix rules' lists them")
+    if end and (until or why):
+        raise typer.BadParameter("--end takes neither --until nor --why")
     if rule is None:
         _out(acknowledged.write_list(THIS_HOST.read(), date.today()))
     elif end:

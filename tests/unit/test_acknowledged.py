@@ -78,6 +78,10 @@ def test_what_makes_no_sense_is_refused(words: dict[str, str | None], complaint:
         ("ptr-generic", ("family",), "expected KEY=VALUE"),
         ("ptr-generic", ("family=",), "expected KEY=VALUE"),
         ("ptr-generic", ("family=ipv4", "family=ipv6"), "is there twice"),
+        ("ptr-generic", ("family=ipv5",), "'family=ipv5': expected ipv4 or ipv6"),
+        ("firewall-inbound-blocked", ("port=smtp",), "expected a number from 1 to 65535"),
+        ("firewall-inbound-blocked", ("port=99999",), "expected a number from 1 to 65535"),
+        ("spf-refuses-host", ("domain=a..b",), "not a domain name"),
     ],
 )
 def test_an_unknown_rule_or_subject_is_refused(
@@ -85,6 +89,20 @@ def test_an_unknown_rule_or_subject_is_refused(
 ) -> None:
     with pytest.raises(Refusal, match=complaint):
         asked(name, *subject)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "told"),
+    [
+        ("ptr-generic", "family=IPv6", {"family": "ipv6"}),
+        ("firewall-inbound-blocked", "port=025", {"port": "25"}),
+        ("spf-refuses-host", "domain=Bücher.Example.", {"domain": "xn--bcher-kva.example"}),
+    ],
+)
+def test_a_subject_is_kept_in_the_form_that_findings_have(
+    name: str, word: str, told: dict[str, str]
+) -> None:
+    assert asked(name, word).subject == told
 
 
 RULES = [rule("server-stopped", subject=["server"])]

@@ -268,4 +268,6 @@ def _read(descriptor: int) -> bytes:
 def test_what_to_ignore_is_asked_for_in_one_line() -> None:
     assert_refused(mailfix("ignore", "ptr-generic"), "how long? add --until")
     assert_refused(mailfix("ignore", "--end"), "name a rule")
+    refused = mailfix("ignore", "ptr-generic", "--end", "--until", "3d")
+    assert_refused(refused, "--end takes neither --until nor --why")
     assert_refused(mailfix("ignore", "no-such-rule", "--until", "30d", "--why", "x"), "no rule")

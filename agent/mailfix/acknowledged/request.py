@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from mailfix.comparison.acknowledgement import Acknowledgement
-from mailfix.model import Refusal, Subject
+from mailfix.host.idna import to_ascii
+from mailfix.model import Family, Refusal, Subject
 from mailfix.rulebook import Rule, named
 from mailfix.yaml_text import shown
 
@@ -15,6 +16,7 @@ DATES = "a day such as 2026-12-24, or a span such as 30d or 4w"
 LONGEST = timedelta(days=366)
 MAX_WHY = 500
 MAX_VALUE = 253
+MAX_PORT = 65535
 _SPAN = re.compile(r"([1-9][0-9]{0,2})([dw])", re.ASCII)
 _DAYS = {"d": 1, "w": 7}
 
@@ -52,8 +54,39 @@ def read_subject(words: Sequence[str], rule: Rule) -> Subject:
             raise Refusal(f"--subject {shown(word)}: {_apart(rule)}")
         if key in subject:
             raise Refusal(f"--subject: {key} is there twice; give each its own 'mailfix ignore'")
-        subject[key] = value
+        subject[key] = _as_told(key, value, f"--subject {shown(word)}")
     return subject
+
+
+def _as_told(key: str, value: str, where: str) -> str:
+    """The value in the form that findings have; one that none can have would hide nothing."""
+    match key:
+        case "family":
+            return _family(value.lower(), where)
+        case "port":
+            return _port(value, where)
+        case "domain" | "mx":
+            return _domain(value, where)
+    return value
+
+
+def _family(value: str, where: str) -> str:
+    if value not in list(Family):
+        raise Refusal(f"{where}: expected {' or '.join(Family)}")
+    return value
+
+
+def _port(value: str, where: str) -> str:
+    if not value.isascii() or not value.isdecimal() or not 1 <= int(value) <= MAX_PORT:
+        raise Refusal(f"{where}: expected a number from 1 to {MAX_PORT}")
+    return str(int(value))
+
+
+def _domain(value: str, where: str) -> str:
+    try:
+        return to_ascii(value)
+    except ValueError as error:
+        raise Refusal(f"{where}: not a domain name: {error}") from None
 
 
 def _apart(rule: Rule) -> str:
