@@ -20,6 +20,7 @@ from mailfix.facts import Facts
 from mailfix.grounds import doubted
 from mailfix.host import Host, event_loop
 from mailfix.host.files import read_text
+from mailfix.mail_records.domain_name import is_within
 from mailfix.model import Finding, Known, Refusal, Unknown
 from mailfix.overview import overview
 from mailfix.probes.domains import configured
@@ -30,6 +31,8 @@ from mailfix.rulebook import Rule
 from mailfix.settings import CONFIG_FILE, Settings, parse_settings
 
 PROGRESS_EVERY_S = 2.0
+PUBLISH = "publish-records"
+"""The action that needs a zone of the setting ``dns_updates``."""
 
 
 def rules() -> tuple[Rule, ...]:
@@ -55,6 +58,13 @@ class Examination:
     rules: tuple[Rule, ...]
     acknowledged: tuple[Acknowledgement, ...]
 
+    @property
+    def told(self) -> Report:
+        """The report for people, who are not offered to publish in a zone that nobody has named."""
+        zones = [each.zone for each in self.settings.dns_updates]
+        findings = tuple(_offering(each, zones) for each in self.report.findings)
+        return replace(self.report, findings=findings)
+
     def passes(self, rules: Collection[str]) -> Iterator[Finding]:
         """The checks of these rules that passed."""
         return passes(self.facts, (each for each in self.rules if each.id in rules))
@@ -65,7 +75,17 @@ def run(domains: tuple[str, ...] = ()) -> Report:
 
     Raises :class:`mailfix.model.Refusal` for a text that is no mail domain.
     """
-    return examine(domains).report
+    return examine(domains).told
+
+
+def _offering(finding: Finding, zones: Collection[str]) -> Finding:
+    """A zone may be of the domain, above it, or of a part such as ``_dmarc``."""
+    if finding.fix is None or finding.fix.action != PUBLISH:
+        return finding
+    domain = str(finding.subject.get("domain", ""))
+    if any(is_within(domain, zone) or is_within(zone, domain) for zone in zones):
+        return finding
+    return replace(finding, fix=None)
 
 
 def examine(domains: tuple[str, ...] = ()) -> Examination:

@@ -81,7 +81,7 @@ def _failed(deliveries: Iterable[Delivery]) -> Iterator[str]:
 
 
 def _compared(before: Standings, examination: Examination) -> tuple[Standings, Bulletin]:
-    report = examination.report
+    report = examination.told
     today = Today(report.started, report.findings, examination.passes)
     kept, news = compare(before, today, examination.settings.report.steady_runs)
     return kept, Bulletin(report, news, examination.acknowledged)
