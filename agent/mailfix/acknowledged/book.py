@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -46,10 +46,8 @@ class Book:
 
     def write(self, entries: Sequence[Acknowledgement]) -> None:
         """Raises :class:`mailfix.model.Refusal` where the disk does not take it."""
-        try:
+        with durable.keeping(self.file):
             durable.keep(self.file, json.dumps(encode(entries), indent=1) + "\n")
-        except OSError as error:
-            raise _not_kept(self.file, error) from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -57,12 +55,7 @@ class Book:
 
         Raises :class:`mailfix.model.Refusal` where nothing can be written there.
         """
-        with ExitStack() as stack:
-            try:
-                durable.make_folder(os.path.dirname(self.file))
-                stack.enter_context(durable.locked(f"{self.file}.lock", wait=True))
-            except OSError as error:
-                raise _not_kept(self.file, error) from None
+        with durable.alone(f"{self.file}.lock", os.path.dirname(self.file)):
             yield
 
 
@@ -71,11 +64,6 @@ THIS_HOST = Book()
 
 def _hint() -> str:
     return _ANEW if os.geteuid() == 0 else "run it as root"
-
-
-def _not_kept(file: str, error: OSError) -> Refusal:
-    hint = "; run it as root" if isinstance(error, PermissionError) else ""
-    return Refusal(f"nothing can be kept in {error.filename or file}: {error.strerror}{hint}")
 
 
 def encode(entries: Sequence[Acknowledgement]) -> dict[str, Any]:

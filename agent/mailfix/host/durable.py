@@ -11,8 +11,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+
+from mailfix.model import Refusal
 
 LIMIT = 64 * 1024 * 1024
 """Bytes of a file that is kept; a larger one is refused."""
@@ -216,3 +218,28 @@ def locked(path: str, *, wait: bool = False) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def keeping(where: str) -> Iterator[None]:
+    """Whatever the disk does not take within raises :class:`mailfix.model.Refusal`."""
+    try:
+        yield
+    except OSError as error:
+        hint = "; run it as root" if isinstance(error, PermissionError) else ""
+        reason = f"{error.strerror}{hint}"
+        raise Refusal(f"nothing can be kept in {error.filename or where}: {reason}") from None
+
+
+@contextmanager
+def alone(lock: str, *folders: str) -> Iterator[None]:
+    """Be the only one who holds a lock, once others are done; the folders are made if need be.
+
+    Raises :class:`mailfix.model.Refusal` where nothing can be written there.
+    """
+    with ExitStack() as stack:
+        with keeping(os.path.dirname(lock)):
+            for each in folders:
+                make_folder(each)
+            stack.enter_context(locked(lock, wait=True))
+        yield

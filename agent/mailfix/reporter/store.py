@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from mailfix.comparison.codec import Unreadable, decode, encode
 from mailfix.comparison.records import Standings
 from mailfix.host import durable
 from mailfix.host.files import read_text
-from mailfix.model import Refusal, Unknown
+from mailfix.model import Unknown
 from mailfix.reporter.doors.door import STATE_FOLDER
 
 MAX_STANDINGS = durable.LIMIT
@@ -49,14 +49,8 @@ class Store:
 
         Raises :class:`mailfix.model.Refusal` where the state folder cannot be written.
         """
-        with ExitStack() as stack:
-            try:
-                durable.make_folder(self.folder)
-                durable.make_folder(self.reports)
-                lock = os.path.join(self.folder, "report.lock")
-                stack.enter_context(durable.locked(lock, wait=True))
-            except OSError as error:
-                raise self._not_kept(error) from None
+        lock = os.path.join(self.folder, "report.lock")
+        with durable.alone(lock, self.folder, self.reports):
             yield
 
     def standings(self) -> Standings:
@@ -82,11 +76,9 @@ class Store:
         Raises :class:`mailfix.model.Refusal`.
         """
         aside = f"{self._standings}.unreadable"
-        try:
+        with durable.keeping(self.folder):
             os.replace(self._standings, aside)
             durable.flush_folder(self.folder)
-        except OSError as error:
-            raise self._not_kept(error) from None
         return aside
 
     def keep(self, standings: Standings, document: str, started: datetime, number: int) -> None:
@@ -95,12 +87,10 @@ class Store:
         Raises :class:`mailfix.model.Refusal` where the disk does not take it.
         """
         name = _name(started)
-        try:
+        with durable.keeping(self.folder):
             durable.keep(os.path.join(self.reports, name), document)
             durable.keep(self._standings, json.dumps(encode(standings)))
             self._forget_old(number, name)
-        except OSError as error:
-            raise self._not_kept(error) from None
 
     def _forget_old(self, number: int, newest: str) -> None:
         """Never the newest one; raises OSError.
@@ -132,11 +122,6 @@ class Store:
         until = _name(now)
         found = next((name for name in reversed(self.names()) if name <= until), None)
         return found and os.path.join(self.reports, found)
-
-    def _not_kept(self, error: OSError) -> Refusal:
-        where = error.filename or self.folder
-        hint = "; run it as root" if isinstance(error, PermissionError) else ""
-        return Refusal(f"nothing can be kept in {where}: {error.strerror}{hint}")
 
 
 THIS_HOST = Store()
