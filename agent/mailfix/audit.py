@@ -190,6 +190,19 @@ def _is_hidden(rule_id: str, answer: Answer, hiding: Ignored) -> bool:
     return any(all(seen.get(key) == str(value) for key, value in each.items()) for each in hiding)
 
 
+def without_effect(ignored: Ignored, rules: Iterable[Rule]) -> Iterator[str]:
+    """Say of each entry that can hide nothing why: no such rule, or no such key in its subject."""
+    known = {rule.id: rule.subject for rule in rules}
+    for entry in ignored:
+        name = str(entry["rule"])
+        if name not in known:
+            yield f"there is no rule {name}; 'mailfix rules' lists them"
+            continue
+        for key in entry:
+            if key != "rule" and key not in known[name]:
+                yield f"{name} tells nothing apart by {key}, so the entry hides nothing"
+
+
 def _message(rule: Rule, answer: Answer) -> str:
     if answer.status is Status.UNKNOWN:
         return f"cannot tell: {answer.reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from mailfix import __version__, rulebook
 from mailfix.acknowledged.book import THIS_HOST, Damaged
-from mailfix.audit import Judgement, judge, passes
+from mailfix.audit import Judgement, judge, passes, without_effect
 from mailfix.collect import collect
 from mailfix.comparison.acknowledgement import Acknowledgement
 from mailfix.facts import Facts
@@ -23,6 +24,7 @@ from mailfix.host.files import read_text
 from mailfix.mail_records.domain_name import is_within
 from mailfix.model import Finding, Known, Refusal, Unknown
 from mailfix.overview import overview
+from mailfix.ownership import require_roots_own
 from mailfix.probes.domains import configured
 from mailfix.progress import Progress
 from mailfix.report.escape import escape
@@ -40,12 +42,20 @@ def rules() -> tuple[Rule, ...]:
     return rulebook.load(rulebook.shipped_folder(), Path(rulebook.SITE_FOLDER))
 
 
-def settings() -> Settings:
-    """Return the administrator's choices; raises :class:`mailfix.model.Refusal`."""
-    text = read_text(CONFIG_FILE)
+def settings(file: str = CONFIG_FILE) -> Settings:
+    """Return the administrator's choices.
+
+    Raises :class:`mailfix.model.Refusal` where they are not understood, or where somebody else
+    could write them: they say what root asks, writes and sends, and to whom.
+    """
+    text = read_text(file)
     if isinstance(text, Unknown):
         raise Refusal(text.reason)
-    return parse_settings(text.value or "")
+    if text.value is None:
+        return Settings()
+    for path in (os.path.dirname(file), file):
+        require_roots_own(path, os.stat(path))
+    return parse_settings(text.value, file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,8 @@ def examine(domains: tuple[str, ...] = ()) -> Examination:
     """Audit this host once, and keep the facts."""
     started, clock = datetime.now(UTC), time.monotonic()
     book, chosen = rules(), _with_domains(settings(), domains)
+    for trouble in without_effect(chosen.ignore, book):
+        _tell_aside(f"{CONFIG_FILE}: ignore: {trouble}")
     known = acknowledged()
     facts, judgement = event_loop.run(_look(chosen, book, known))
     report = Report(

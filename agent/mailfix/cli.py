@@ -57,6 +57,13 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _a_number(value: float) -> float:
+    """Neither below the least nor above the most, and yet no number: ``nan``."""
+    if value != value:
+        raise typer.BadParameter("expected a number")
+    return value
+
+
 @app.callback()
 def options(
     version: bool = typer.Option(
@@ -185,7 +192,9 @@ def probe(
     port: Optional[list[int]] = typer.Option(  # noqa: UP045
         None, min=1, max=65535, help="A port that must be open; may be given several times."
     ),
-    timeout: float = typer.Option(10.0, min=0.5, max=60.0, help="Patience per contact, seconds."),
+    timeout: float = typer.Option(
+        10.0, min=0.5, max=60.0, callback=_a_number, help="Patience per contact, seconds."
+    ),
     form: Format = typer.Option(Format.text, "--format", help="How to write the report."),
 ) -> None:
     """Look at a mail host from outside: run this on another machine. Needs no root, sends no mail.
@@ -362,10 +371,18 @@ def check(
         False, "--last", help="Take the last report that was kept; without, audit now."
     ),
     max_age: float = typer.Option(
-        26.0, min=0.1, max=10_000, help="With --last: how old it may be, in hours."
+        26.0,
+        min=0.1,
+        max=10_000,
+        callback=_a_number,
+        help="With --last: how old it may be, in hours.",
     ),
     timeout: float = typer.Option(
-        55.0, min=0.5, max=3600, help="How long an audit may take, in seconds."
+        55.0,
+        min=0.5,
+        max=3600,
+        callback=_a_number,
+        help="How long an audit may take, in seconds.",
     ),
 ) -> None:
     """Tell a monitoring system in one line what is wrong; a plugin for Nagios, Icinga and others.

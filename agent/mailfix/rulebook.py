@@ -15,6 +15,7 @@ from typing import Any
 from mailfix.facts import Facts
 from mailfix.mail_records.domain import DomainRecords
 from mailfix.model import Family, Part, Refusal, Severity
+from mailfix.ownership import require_roots_own
 from mailfix.predicates import PREDICATES, Predicate
 from mailfix.yaml_text import parse_mapping, shown
 
@@ -131,11 +132,7 @@ def _refuse_if_writable_by_others(folder: Path) -> None:
         status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode):
             raise Refusal(f"{path}: a link is not followed here; put the file itself")
-        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise Refusal(
-                f"{path}: must belong to root and be writable by root alone "
-                f"(chown root {path}; chmod go-w {path})"
-            )
+        require_roots_own(str(path), status)
 
 
 def _with_severities(rules: dict[str, Rule], file: Path) -> dict[str, Rule]:

@@ -157,6 +157,16 @@ def test_it_is_written_down_replaced_and_taken_back(tmp_path: Path) -> None:
         ignoring.end("ptr-generic", ["family=ipv4"], shipped(), book)
 
 
+def test_what_is_ignored_of_a_rule_that_is_gone_can_be_taken_back(tmp_path: Path) -> None:
+    book = Book(str(tmp_path / "acknowledged.json"))
+    gone = Acknowledgement("gone-rule", {"selector": "2024"}, TODAY, "before the upgrade")
+    book.write([gone, replace(gone, subject={})])
+    assert ignoring.end("gone-rule", ["selector=2024"], shipped(), book) == gone
+    assert [each.subject for each in book.read()] == [{}]
+    with pytest.raises(Refusal, match="there is no rule 'never-was'"):
+        ignoring.end("never-was", [], shipped(), book)
+
+
 def test_what_has_ended_is_listed_as_such_until_the_next_is_written(tmp_path: Path) -> None:
     book = Book(str(tmp_path / "acknowledged.json"))
     book.write([Acknowledgement("ptr-generic", {}, date(2020, 1, 1), "long ago")])

@@ -41,6 +41,7 @@ PURE = (
 )
 MAY_USE = {
     "model": set(),
+    "ownership": {"model"},
     "progress": set(),
     "record_set": {"model"},
     "mail_records": {"model", "record_set"},
@@ -51,7 +52,7 @@ MAY_USE = {
     "settings": {"model", "report_settings", "setting_values", "yaml_text"},
     "firewall": {"model"},
     "predicates": {"model", "facts", "mail_records"},
-    "rulebook": {"model", "facts", "mail_records", "predicates", "yaml_text"},
+    "rulebook": {"model", "facts", "mail_records", "ownership", "predicates", "yaml_text"},
     "grounds": {"model", "mail_records", "predicates", "rulebook"},
     "audit": {"model", "facts", "grounds", "mail_records", "predicates", "rulebook"},
     "host": {"model", "facts", "record_set", "mail_records"},

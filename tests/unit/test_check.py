@@ -44,7 +44,9 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("wrong", ["--lst", "--max-age=never", "--timeout=0", "now"])
+@pytest.mark.parametrize(
+    "wrong", ["--lst", "--max-age=never", "--max-age=nan", "--timeout=nan", "--timeout=0", "now"]
+)
 def test_a_wrong_call_is_unknown_in_one_line(wrong: str) -> None:
     done = started(wrong)
     assert (done.returncode, done.stderr) == (3, "")

@@ -8,7 +8,7 @@ from datetime import date
 from mailfix.acknowledged.book import THIS_HOST, Book
 from mailfix.acknowledged.request import read_request, read_subject
 from mailfix.comparison.acknowledgement import Acknowledgement
-from mailfix.model import Refusal
+from mailfix.model import Refusal, Subject
 from mailfix.rulebook import Rule, named
 
 MOST = 1000
@@ -42,16 +42,24 @@ def end(
     rules: Sequence[Rule],
     book: Book = THIS_HOST,
 ) -> Acknowledgement:
-    """Take one back; raises :class:`mailfix.model.Refusal` where there is none."""
-    rule = named(name, rules)
-    wanted = Acknowledgement(rule.id, read_subject(subject, rule), date.min, "")
+    """Take one back, be its rule gone or not; raises :class:`mailfix.model.Refusal`."""
     with book.locked():
         entries = book.read()
+        if all(each.rule != name for each in entries):
+            named(name, rules)
+        wanted = Acknowledgement(name, _subject(name, subject, rules), date.min, "")
         found = next((each for each in entries if _same(each, wanted)), None)
         if found is None:
             raise Refusal("nothing of the kind is ignored; 'mailfix ignore' lists what is")
         book.write([each for each in entries if each is not found])
     return found
+
+
+def _subject(name: str, words: Sequence[str], rules: Sequence[Rule]) -> Subject:
+    """As the rule has it; of a rule that is gone, as it was kept."""
+    if any(rule.id == name for rule in rules):
+        return read_subject(words, named(name, rules))
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
 def _same(one: Acknowledgement, other: Acknowledgement) -> bool:
