@@ -23,7 +23,16 @@ from mailfix.host.dns.resolv_conf import parse
 from mailfix.host.dns.server import Server
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import RecordSet
-from tests.unit.nameserver import SOA, answering, failing, nameserver, replying, silent, truncated
+from tests.unit.nameserver import (
+    SOA,
+    Behaviour,
+    answering,
+    failing,
+    nameserver,
+    replying,
+    silent,
+    truncated,
+)
 
 NAME = "www.example.com"
 
@@ -223,6 +232,59 @@ def test_a_way_that_swallows_edns_is_no_silence() -> None:
 
     with nameserver(behave) as (port, *_):
         assert known(ask(port)).records == ("203.0.113.1",)
+
+
+def test_a_way_that_swallows_edns_is_waited_for_once() -> None:
+    def behave(query: dns.message.Message) -> dns.message.Message | bytes | None:
+        return answering("203.0.113.1")(query) if query.edns < 0 else None
+
+    async def one_after_the_other(port: str) -> float:
+        asked = client(port, seconds=20)
+        known(await asked.lookup(NAME, "A"))
+        clock = time.monotonic()
+        for number in range(9):
+            known(await asked.lookup(f"w{number}.example.com", "A"))
+        return time.monotonic() - clock
+
+    with nameserver(behave) as (port, *_):
+        assert asyncio.run(one_after_the_other(port)) < 1
+
+
+def test_a_refusal_of_edns_that_comes_after_another_was_learnt_from_is_heeded_too() -> None:
+    async def crossed(server: socket.socket) -> tuple[Fact[RecordSet], Fact[RecordSet]]:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+        asked = client(str(server.getsockname()[1]))
+        early = asyncio.create_task(asked.lookup("early.example.com", "A"))
+        first = await take(server)
+        late = asyncio.create_task(asked.lookup("late.example.com", "A"))
+        second = await take(server)
+        give(server, first, failing("NOTIMP"))
+        give(server, await take(server), answering("203.0.113.1"))
+        told = await early
+        give(server, second, failing("NOTIMP"))
+        give(server, await take(server), answering("203.0.113.2"))
+        return told, await late
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        told = asyncio.run(crossed(server))
+    assert [known(each).records for each in told] == [("203.0.113.1",), ("203.0.113.2",)]
+
+
+async def take(server: socket.socket) -> tuple[dns.message.Message, tuple[str, int]]:
+    """The next question, and who asks."""
+    async with asyncio.timeout(2):
+        wire, asker = await asyncio.get_running_loop().sock_recvfrom(server, 4096)
+    return dns.message.from_wire(wire), asker
+
+
+def give(
+    server: socket.socket, taken: tuple[dns.message.Message, tuple[str, int]], behave: Behaviour
+) -> None:
+    query, asker = taken
+    reply = behave(query)
+    assert isinstance(reply, dns.message.Message)
+    server.sendto(reply.to_wire(), asker)
 
 
 def test_a_refusal_without_the_question_is_heard_at_once() -> None:

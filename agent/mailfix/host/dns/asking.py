@@ -110,6 +110,7 @@ class _Asking:
     _troubles: dict[Server, str] = field(default_factory=dict)
     _odd: set[Server] = field(default_factory=set)
     _plain: set[Server] = field(default_factory=set)
+    _with_edns: set[Server] = field(default_factory=set)
     _places: dict[Server, Place] = field(default_factory=dict)
     _arrived: deque[tuple[Server, bytes | OSError]] = field(default_factory=deque)
     _waiter: asyncio.Future[None] | None = None
@@ -141,8 +142,11 @@ class _Asking:
         return self.ends - self.loop.time()
 
     def _send(self, server: Server) -> None:
-        late = self.tries > len(self.asked.patience) * _PLAIN_FROM
-        edns = server.takes_edns and server not in self._plain and not late
+        if self.tries > len(self.asked.patience) * _PLAIN_FROM:
+            self._plain.add(server)
+        edns = server.takes_edns and server not in self._plain
+        if edns:
+            self._with_edns.add(server)
         try:
             if server not in self._places:
                 self._places[server] = server.line.place(lambda came: self._take(server, came))
@@ -198,7 +202,7 @@ class _Asking:
         if reply.answers:
             server.takes_edns = server.takes_edns and server not in self._plain
             return Heard(server, reply, self.tries)
-        if reply.refuses_edns and server.takes_edns and server not in self._plain:
+        if reply.refuses_edns and server in self._with_edns and server not in self._plain:
             self._plain.add(server)
             self._send(server)
             return None
