@@ -14,7 +14,7 @@ from .dns_faults import DMARC, FAULTS, HEALTHY, KEY
 from .image import POSTFIX
 from .lab import Lab, running_lab
 from .mailhost import Audit
-from .names import DOMAIN, HOST_IPV4, SECOND_DNS, SECOND_DNS_IPV4, Names, text
+from .names import DOMAIN, HOST_IPV4, HOST_NAME, SECOND_DNS, SECOND_DNS_IPV4, Names, text
 
 pytestmark = pytest.mark.usefixtures("lab_machine")
 
@@ -131,6 +131,22 @@ def test_a_secondary_that_lags_behind_is_named(lab: Lab) -> None:
     said = everything_said(audit)
     assert f"{SECOND_DNS} ({SECOND_DNS_IPV4})" in said
     assert "rndc retransfer example.com" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "stale"),
+    [(KEY, "TXT", '"v=DKIM1; p="'), (HOST_NAME, "A", "203.0.113.99")],
+    ids=["key", "address of the MX"],
+)
+def test_what_a_secondary_that_lags_behind_holds_besides_is_named(
+    lab: Lab, name: str, rdtype: str, stale: str
+) -> None:
+    names = lab.internet.names.with_set(DOMAIN, "NS", "ns.lab", SECOND_DNS)
+    with lab.internet.second_name_server(names.with_set(name, rdtype, stale)):
+        lab.internet.publish(names)
+        audit = lab.host.audit()
+    assert rules_that("fail", audit) == {"dns-servers-disagree"}
+    assert f"{rdtype} {name}" in everything_said(audit)
 
 
 def test_a_stale_cache_makes_no_false_alarm(lab: Lab) -> None:

@@ -26,6 +26,7 @@ from mailfix.host.dns import Authority, SystemDns
 from mailfix.host.dns.server import Server
 from mailfix.mail_records.zone import Zone as ZoneFacts
 from mailfix.model import Fact, Known, Unknown
+from mailfix.probes import domain_records
 from mailfix.record_set import RecordSet
 from tests.unit.nameserver import Behaviour, nameserver, replying, silent
 from tests.unit.own_network import own_network
@@ -59,7 +60,9 @@ ZONES = {
     "new/example.net": HEAD.format(serial=1) + "@ NS ns1.example.com.\nwww TXT elsewhere\n",
     "new/com": HEAD.format(serial=1) + "@ NS ns1.example.com.\nexample NS ns1.example\n"
     "ns1.example A 127.0.0.2\nlame NS ns9.lame\nns9.lame A 127.0.0.5\n",
-    "old/example.com": HEAD.format(serial=6) + EXAMPLE.replace("mx -all", "-all"),
+    "old/example.com": HEAD.format(serial=6)
+    + EXAMPLE.replace("mx -all", "-all").replace("mail A 203.0.113.10", "mail A 203.0.113.9")
+    + 'key._domainkey TXT "v=DKIM1; p="\n',
 }
 CONFIGURATION = """options {{ directory "{folder}"; pid-file none; session-keyfile none;
  listen-on port {port} {{ 127.0.0.2; 127.0.0.3; 127.0.0.4; 127.0.0.5; }}; listen-on-v6 {{ none; }};
@@ -181,6 +184,25 @@ def test_the_zone_tells_serials_and_disagreements(port: int) -> None:
     ]
     assert [(each.name, each.type) for each in told.disagreements] == [("example.com", "TXT")]
     assert len(told.disagreements[0].answers) == 2
+
+
+def test_where_serials_differ_the_hosts_of_the_mx_and_the_keys_are_compared(port: int) -> None:
+    async def compared() -> Fact[ZoneFacts]:
+        deadline = Deadline.after(20)
+        authority = Authority(resolver("127.0.0.2", "127.0.0.4"), deadline, port)
+        (zone,) = await domain_records.zones(authority, ("example.com",), deadline)
+        assert isinstance(zone, Known), zone
+        return await domain_records.compared(
+            authority, zone.value, ["key._domainkey.example.com", "_dmarc.example.com"]
+        )
+
+    told = asyncio.run(compared())
+    assert isinstance(told, Known), told
+    assert {(each.name, each.type) for each in told.value.disagreements} == {
+        ("example.com", "TXT"),
+        ("mail.example.com", "A"),
+        ("key._domainkey.example.com", "TXT"),
+    }
 
 
 def failing(rcode: str) -> Behaviour:

@@ -12,6 +12,7 @@ from mailfix.host.dns import Authority, SystemDns
 from mailfix.host.process import processors
 from mailfix.mail_records.dkim import Signing
 from mailfix.mail_records.domain import DomainRecords
+from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.zone import Zone
 from mailfix.model import Fact, Known, Unknown
@@ -80,11 +81,24 @@ class DomainLook:
             return Unknown("DNS answers nothing: every resolver of this host keeps silent")
         self.held.signing.update(signing)
         signed = await self._told_by_resolver(deadline, SIGNATURES)
-        told = tuple(
-            replace(each, zone=zone, signing=keys.signing, dkim_key=keys.dkim_key)
+        told = [
+            replace(
+                each,
+                zone=await self._with_keys(zone, keys.signing),
+                signing=keys.signing,
+                dkim_key=keys.dkim_key,
+            )
             for each, zone, keys in zip(records, zones, signed, strict=True)
-        )
-        return Known(told)
+        ]
+        return Known(tuple(told))
+
+    async def _with_keys(self, zone: Fact[Zone], signing: Fact[Signing | None]) -> Fact[Zone]:
+        """The zone with what its servers differ on about the keys that sign."""
+        if isinstance(zone, Unknown) or isinstance(signing, Unknown) or signing.value is None:
+            return zone
+        names = [each.name for each in signing.value.signatures]
+        within = [name for name in names if is_within(name, zone.value.apex)]
+        return await domain_records.compared(self.authority, zone.value, within)
 
     def _is_answered(self) -> bool:
         return not self.resolver.is_dead

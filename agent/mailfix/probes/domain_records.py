@@ -19,6 +19,7 @@ from mailfix.mail_records.domain_name import is_within
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.mx import MailExchange
 from mailfix.mail_records.public_suffix import PublicSuffixes
+from mailfix.mail_records.spf.evaluation import mx_hosts
 from mailfix.mail_records.transport import Presented, TransportPolicy
 from mailfix.mail_records.zone import Dnssec, NameServer, Zone
 from mailfix.model import Fact, Known, PerFamily, Unknown, unread
@@ -28,6 +29,7 @@ from mailfix.record_set import Lookup, RecordSet
 T = TypeVar("T")
 
 AT_ONCE = 120
+MAX_COMPARED = 8
 PER_DOMAIN_S = 0.006
 OUT_OF_TIME = Unknown("not found out in the time that an audit may take")
 NOT_FACTS = {"name", "confirmed", "longest_ttl", "zone"}
@@ -112,11 +114,27 @@ async def _of_each(
 async def _zone(authority: Authority, name: str) -> Fact[Zone]:
     """Where the serials differ, what mail depends on is asked of each server."""
     zone = await authority.zone_of(name)
-    if isinstance(zone, Unknown) or len({each.serial for each in _serving(zone.value)}) < 2:
+    if isinstance(zone, Unknown) or not _serials_differ(zone.value):
         return zone
-    for owner, rdtype in ((name, "MX"), (name, "TXT"), (f"_dmarc.{name}", "TXT")):
-        await authority.lookup(owner, rdtype)
-    return Known(replace(zone.value, disagreements=authority.disagreements(zone.value.apex)))
+    exchange = await authority.lookup(name, "MX")
+    records = exchange.value.records if isinstance(exchange, Known) else ()
+    hosts = [host for host in mx_hosts(records) if is_within(host, zone.value.apex)]
+    for host in hosts[:MAX_COMPARED]:
+        await asyncio.gather(*(authority.lookup(host, rdtype) for rdtype in ("A", "AAAA")))
+    return await compared(authority, zone.value, (name, f"_dmarc.{name}"))
+
+
+async def compared(authority: Authority, zone: Zone, names: Iterable[str]) -> Fact[Zone]:
+    """Ask each server for the texts at some names, where the serials differ."""
+    if _serials_differ(zone):
+        for name in names:
+            await authority.lookup(name, "TXT")
+        return Known(replace(zone, disagreements=authority.disagreements(zone.apex)))
+    return Known(zone)
+
+
+def _serials_differ(zone: Zone) -> bool:
+    return len({each.serial for each in _serving(zone)}) > 1
 
 
 def _serving(zone: Zone) -> tuple[NameServer, ...]:
