@@ -247,6 +247,23 @@ def second_server_dead(host: MailHost, internet: Internet) -> None:
     internet.set_records(DOMAIN, "NS", "ns.lab", SECOND_DNS)
 
 
+@FAULTS.entry("ns-alias", "the name of one of the name servers is a CNAME")
+def ns_alias(host: MailHost, internet: Internet) -> None:
+    names = internet.names.with_set(f"ns.{LARGE}", "CNAME", "ns.lab")
+    internet.publish(names.with_set(DOMAIN, "NS", "ns.lab", f"ns.{LARGE}"))
+
+
+@FAULTS.entry("ns-without-address", "one of the name servers has lost its address")
+def ns_without_address(host: MailHost, internet: Internet) -> None:
+    internet.set_records(DOMAIN, "NS", "ns.lab", f"ns-old.{LARGE}")
+
+
+@FAULTS.entry("ns-private", "one of the name servers has a private address")
+def ns_private(host: MailHost, internet: Internet) -> None:
+    names = internet.names.with_set(f"ns2.{DOMAIN}", "A", "10.0.0.53")
+    internet.publish(names.with_set(DOMAIN, "NS", "ns.lab", f"ns2.{DOMAIN}"))
+
+
 # Answers on the wire
 
 

@@ -264,6 +264,28 @@ def test_a_server_name_without_address_is_told(port: int) -> None:
     assert [each.trouble for each in told.servers] == ["", "its name has no address"]
 
 
+def test_a_server_whose_name_cannot_be_found_out_is_not_blamed(port: int) -> None:
+    lost = {("ns2.example.com", kind): "SERVFAIL from 192.0.2.1" for kind in ("A", "AAAA")}
+    told = zone(port, resolver("127.0.0.2", "", failing=lost), "example.com")
+    assert [(each.trouble, each.fault) for each in told.servers] == [
+        ("", ""),
+        ("SERVFAIL from 192.0.2.1", ""),
+    ]
+
+
+def test_a_server_that_does_not_have_the_zone_and_one_whose_name_is_an_alias_are_blamed(
+    port: int,
+) -> None:
+    resolving = resolver("127.0.0.2", "127.0.0.5", "")
+    resolving.records |= {("ns3.example.com", "CNAME"): ("ns1.example.com",)}
+    told = zone(port, resolving, "example.com")
+    assert [each.fault for each in told.servers] == [
+        "",
+        "it answers REFUSED: it does not serve the zone",
+        "its name is a CNAME, which resolvers do not follow (RFC 2181 section 10.3)",
+    ]
+
+
 def test_a_server_beyond_every_route_is_not_asked_and_no_trouble(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

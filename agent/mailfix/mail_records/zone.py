@@ -21,14 +21,16 @@ class Dnssec(StrEnum):
 class NameServer:
     """One address of one name server, and what it says of the zone.
 
-    ``trouble`` says why it gives no answer for the zone, "" where it does. ``address`` is "" where
-    its name has none.
+    ``trouble`` says why it gives no answer for the zone, "" where it does. ``fault`` says why
+    nobody else gets one either, as long as others of the zone's servers answer; "" where that is
+    not known. ``address`` is "" where its name has none.
     """
 
     name: str
     address: str
     serial: int | None = None
     trouble: str = ""
+    fault: str = ""
 
     @property
     def label(self) -> str:

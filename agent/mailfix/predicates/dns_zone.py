@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailfix.mail_records.zone import Disagreement, Dnssec, Zone
+from mailfix.mail_records.zone import Disagreement, Dnssec, NameServer, Zone
 from mailfix.predicates.answer import Answer, Words, failed, passed, unknown
 
 MAX_TOLD = 12
@@ -63,15 +63,16 @@ def _older(one: int, other: int) -> bool:
 def servers_answer(domain: str, zone: Zone) -> Iterator[Answer]:
     """Every name server of the zone answers for it.
 
-    A name without an address answers nobody. A server that keeps silent may be silent to this host
-    alone, so that it is unknown what others see.
+    A name without an address answers nobody, and a server that does not have the zone neither. One
+    that keeps silent may be silent to this host alone, so that it is unknown what others see; and
+    where none answers, the fault may be on the way there.
     """
     subject = {"domain": domain}
     words: Words = {"domain": domain, "zone": zone.apex, "servers": len(zone.servers)}
-    nowhere = [each.name for each in zone.servers if not each.address]
+    proven = [f"{each.label}: {each.fault}" for each in zone.servers if _answers_nobody(each, zone)]
     troubles = [f"{each.label} {each.trouble}" for each in zone.servers if each.trouble]
-    if nowhere:
-        yield failed(subject, {**words, "names": ", ".join(nowhere[:MAX_TOLD])})
+    if proven:
+        yield failed(subject, {**words, "names": "; ".join(proven[:MAX_TOLD])})
     elif troubles:
         yield unknown(
             subject,
@@ -81,3 +82,7 @@ def servers_answer(domain: str, zone: Zone) -> Iterator[Answer]:
         )
     else:
         yield passed(subject, words)
+
+
+def _answers_nobody(server: NameServer, zone: Zone) -> bool:
+    return bool(server.fault) and any(not each.trouble for each in zone.servers)

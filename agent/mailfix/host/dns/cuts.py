@@ -17,6 +17,8 @@ from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import Lookup
 
 ROOT = "."
+ALIAS = "its name is a CNAME, which resolvers do not follow (RFC 2181 section 10.3)"
+NO_ADDRESS = "its name has no address"
 MAX_SERVER_NAMES = 13
 MAX_ADDRESSES = 16
 MAX_DEPTH = 5
@@ -24,11 +26,15 @@ MAX_DEPTH = 5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One address of a name server; without an address, ``trouble`` says why there is none."""
+    """One address of a name server; without an address, ``trouble`` says why there is none.
+
+    ``fault`` is what is wrong with the name, whoever asks.
+    """
 
     name: str
     address: str = ""
     trouble: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +94,13 @@ class Cuts:
         found = [address for each in known for address in each.records]
         found = found or [address for owner, address in glue.addresses if owner == name]
         if found:
+            fault = ALIAS if any(each.owner not in ("", name) for each in known) else ""
             reachable = (address for address in found if self._servers.is_reachable(address))
-            return [Place(name, address) for address in reachable]
+            return [Place(name, address, fault=fault) for address in reachable]
         doubt = next((each.reason for each in told if isinstance(each, Unknown)), "")
-        return [Place(name, trouble=doubt or "its name has no address")]
+        if doubt:
+            return [Place(name, trouble=doubt)]
+        return [Place(name, trouble=NO_ADDRESS, fault=NO_ADDRESS)]
 
     async def _referral(self, cut: Cut, name: str) -> Referral | None:
         """Ask one server after the other until one answers, with a referral or otherwise."""
