@@ -173,6 +173,12 @@ def dmarc_inherited(host: MailHost, internet: Internet) -> None:
     host.wait_mail_ports()
 
 
+@FAULTS.entry("dmarc-alias-to-nowhere", "the CNAME of a DMARC service that is gone")
+def dmarc_alias_to_nowhere(host: MailHost, internet: Internet) -> None:
+    names = internet.names.with_set(DMARC, "TXT")
+    internet.publish(names.with_set(DMARC, "CNAME", f"{DOMAIN}.dmarc.{LARGE}"))
+
+
 # MX
 
 

@@ -49,6 +49,7 @@ EXPECTED: dict[str, Expected] = {
     "dmarc-missing": fails("dmarc-missing", says=("v=DMARC1; p=none",)),
     "dmarc-two-records": fails("dmarc-multiple"),
     "dmarc-typo": fails("dmarc-invalid", says=("discard",)),
+    "dmarc-alias-to-nowhere": fails("dmarc-missing", says=("CNAME example.com.dmarc.",)),
     "mx-alias": fails("mx-alias"),
     "mx-dangling": fails("mx-unusable", "spf-refuses-host", says=("mx-old.example.com",)),
     "mx-private": fails("mx-unusable", "spf-refuses-host", says=("10.0.0.25",)),
@@ -181,6 +182,7 @@ CURED_BY_PASTING = (
     "dmarc-missing",
     "dmarc-two-records",
     "dmarc-typo",
+    "dmarc-alias-to-nowhere",
     "mx-alias",
     "mx-dangling",
     "mx-private",
@@ -189,8 +191,13 @@ PASTED = re.compile(r"^ *(zone file|remove): (\S+)\. \d+ IN (\S+) (.+)$", re.MUL
 
 
 def pasted(names: Names, advice: str) -> Names:
-    """The zone after its administrator did what the lines say; at most one set is changed."""
-    lines = PASTED.findall(advice)
+    """The zone after its administrator did what the lines say; at most one set is changed.
+
+    A CNAME that stands in its way goes first.
+    """
+    for _, alias, rdtype, _ in (found := PASTED.findall(advice)):
+        names = names.with_set(alias, rdtype) if rdtype == "CNAME" else names
+    lines = [line for line in found if line[2] != "CNAME"]
     (key,) = {(name, rdtype) for _, name, rdtype, _ in lines}
     present = [each.data for each in names.records if (each.name, each.type) == key]
     gone = tuple(plain(data) for what, _, _, data in lines if what == "remove")

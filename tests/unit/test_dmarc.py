@@ -81,6 +81,14 @@ def test_without_a_record_the_cure_asks_for_nothing_yet() -> None:
     assert policy.proposal.zone_lines() == ('_dmarc.example.com. 3600 IN TXT "v=DMARC1; p=none"',)
 
 
+def test_an_alias_that_leads_to_no_record_has_to_go_for_the_cure() -> None:
+    policy = found({("_dmarc.example.com", "CNAME"): ["gone.example.net"]})
+    assert policy.proposal is not None
+    told = policy.proposal.told()
+    assert "remove: _dmarc.example.com. 3600 IN CNAME gone.example.net." in told
+    assert 'zone file: _dmarc.example.com. 3600 IN TXT "v=DMARC1; p=none"' in told
+
+
 def test_without_the_list_nothing_above_is_nothing() -> None:
     assert found({}, "a.b.example.com", NO_LIST).name == ""
     assert found(txt(REJECT), suffixes=NO_LIST).request is Request.REJECT

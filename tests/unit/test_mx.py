@@ -9,6 +9,7 @@ import pytest
 
 from mailfix.mail_records.mail_host import MailHost
 from mailfix.mail_records.mx import Fault, Lead, MailExchange, examine, parse_record
+from mailfix.mail_records.proposal import ProposedSet
 from mailfix.mail_records.public_address import is_public
 from mailfix.model import Fact, Family, Known, Unknown
 from tests.unit.records import Zone
@@ -143,6 +144,19 @@ def test_a_cname_is_followed_and_the_cure_names_its_end() -> None:
     assert mx.proposal.difference() == (
         "- example.com. 3600 IN MX 10 mx.example.com.",
         "+ example.com. 3600 IN MX 10 mail.example.com.",
+    )
+
+
+def test_where_the_domain_is_an_alias_the_alias_has_to_go_for_the_cure() -> None:
+    records = {
+        ("shop.example.com", "CNAME"): ["store.example.net"],
+        ("store.example.net", "A"): ["198.51.100.20"],
+    }
+    host = MailHost(hostname=Known("mail.example.com"))
+    told = asyncio.run(examine(Zone(records), "shop.example.com", host))
+    assert isinstance(told, Known)
+    assert told.value.leading_here == ProposedSet(
+        "shop.example.com", "MX", ("10 mail.example.com",), alias_of="store.example.net"
     )
 
 

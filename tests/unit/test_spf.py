@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from mailfix.mail_records.mail_host import MailHost
+from mailfix.mail_records.proposal import ProposedSet
 from mailfix.mail_records.spf import (
     SpfPolicy,
     SpfVerdict,
@@ -285,11 +286,13 @@ def test_a_domain_that_sends_no_mail_says_so() -> None:
     assert not policy("v=spf1 -all").is_mute
 
 
-def test_a_name_that_is_an_alias_gets_no_proposal() -> None:
+def test_where_the_domain_is_an_alias_the_alias_has_to_go_for_the_cure() -> None:
     aliased = Zone({("www.example.com", "CNAME"): [DOMAIN], (DOMAIN, "TXT"): ["v=spf1 -all"]})
     told = at_once(examine_policy(aliased, "www.example.com", HOST))
     assert isinstance(told, Known)
-    assert told.value.proposal is None
+    assert told.value.proposal == ProposedSet(
+        "www.example.com", "TXT", (f"v=spf1 ip4:{V4} ip6:{V6} -all",), alias_of=DOMAIN
+    )
 
 
 def test_the_helo_name_answers_for_bounces() -> None:

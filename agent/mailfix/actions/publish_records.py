@@ -132,6 +132,8 @@ def _draft(situation: Situation, wanted: ProposedSet) -> _Draft | Declined:
             f"no entry of dns_updates in {CONFIG_FILE} has a zone that holds {wanted.name}: "
             "publish the record by hand, or add one"
         )
+    if wanted.alias_of:
+        return Declined(f"{wanted.name} is a CNAME: only its owner knows what else hangs on that")
     primary = Primary(entry.zone, entry.server, entry.port, entry.key_file)
     check_place(primary, wanted.name)
     chosen = _chosen(situation, wanted)

@@ -110,9 +110,12 @@ async def examine(
 async def _examine(
     lookup: Lookup, domain: str, organisation: Fact[str], suffixes: Fact[PublicSuffixes]
 ) -> Fact[DmarcPolicy]:
+    alias = ""
     async for name, answer in _answers(lookup, domain, organisation):
         if isinstance(answer, Unknown):
             return answer
+        if name == domain:
+            alias = answer.value.owner
         texts = _meant(answer.value.records)
         if not texts:
             continue
@@ -121,7 +124,7 @@ async def _examine(
         owner = answer.value.owner or own_name(name)
         policy = _judge(domain, name, owner, texts, organisation)
         return Known(await _with_reporters(lookup, policy, name, suffixes))
-    proposal = ProposedSet(own_name(domain), "TXT", (FIRST_STEP,))
+    proposal = ProposedSet(own_name(domain), "TXT", (FIRST_STEP,), alias_of=alias)
     return Known(DmarcPolicy(domain, organisation=organisation, proposal=proposal))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -111,7 +111,7 @@ class MailExchange:
     ``implicit``: there is no MX record, and senders take the domain's own addresses for its only
     mail server (RFC 5321 section 5.1). ``null_mx``: the domain says that it takes no mail
     (RFC 7505). ``own_ipv4`` are the A records of the domain itself, ``host`` what all of it is held
-    against.
+    against. ``alias_of`` is the name that holds all that, where the domain is a CNAME, else "".
     """
 
     domain: str
@@ -120,6 +120,7 @@ class MailExchange:
     null_mx: bool = False
     own_ipv4: Fact[tuple[str, ...]] = field(default_factory=unread)
     host: MailHost = field(default_factory=MailHost)
+    alias_of: str = ""
 
     @property
     def usable(self) -> tuple[Target, ...]:
@@ -164,7 +165,12 @@ class MailExchange:
         there = set(self._published)
         new = tuple(dict.fromkeys(record for record in add if record not in there))
         going = tuple(record for record in remove if record not in add)
-        return ProposedSet(self.domain, "MX", new, going) if new or going else None
+        if not new and not going:
+            return None
+        if self.alias_of:
+            kept = tuple(record for record in self._published if record not in going)
+            return ProposedSet(self.domain, "MX", (*kept, *new), alias_of=self.alias_of)
+        return ProposedSet(self.domain, "MX", new, going)
 
 
 def is_address(name: str) -> bool:
@@ -196,12 +202,13 @@ async def examine(lookup: Lookup, domain: str, host: MailHost) -> Fact[MailExcha
     except ValueError as error:
         return Unknown(f"DNS answered MX {domain} with garbage: {error}")
     own = await _addresses(lookup, domain, Family.IPV4)
+    exchange = MailExchange(domain, own_ipv4=own, host=host, alias_of=found.value.owner)
     if [name for _, name in preferred] == [ROOT]:
-        return Known(MailExchange(domain, (), False, True, own, host))
+        return Known(replace(exchange, null_mx=True))
     if not preferred:
-        return Known(MailExchange(domain, await _implicit(lookup, domain), True, False, own, host))
+        return Known(replace(exchange, targets=await _implicit(lookup, domain), implicit=True))
     targets = [await _target(lookup, each) for each in preferred[:MAX_TARGETS]]
-    return Known(MailExchange(domain, tuple(targets), False, False, own, host))
+    return Known(replace(exchange, targets=tuple(targets)))
 
 
 async def _implicit(lookup: Lookup, domain: str) -> tuple[Target, ...]:

@@ -20,7 +20,9 @@ class ProposedSet:
 
     Records are written as in :class:`mailfix.record_set.RecordSet`: a TXT record is its text,
     unquoted, one character for each byte; host names have no last dot. ``remove`` are records that
-    are there now and must go. ``ttl`` is in seconds.
+    are there now and must go. ``alias_of`` is where a CNAME leads that stands at the name now, and
+    must go too: beside a CNAME there is no other record (RFC 1034 section 3.6.2). ``ttl`` is in
+    seconds.
     """
 
     name: str
@@ -28,6 +30,7 @@ class ProposedSet:
     add: tuple[str, ...]
     remove: tuple[str, ...] = ()
     ttl: int = 3600
+    alias_of: str = ""
 
     def zone_lines(self) -> tuple[str, ...]:
         """Return the records to add as lines of a zone file (RFC 1035 section 5.1)."""
@@ -49,6 +52,9 @@ class ProposedSet:
     def _told_lines(self, zone: str) -> Iterator[str]:
         short = _relative(self.name, zone or _mail_domain(self.name))
         name = f"name {short} (in full {self.name})"
+        if self.alias_of:
+            yield f"remove: {_dotted(self.name)} {self.ttl} IN CNAME {_dotted(self.alias_of)}"
+            yield f"keep: what else is wanted of {self.alias_of}, such as its A and AAAA records"
         for record, line in zip(self.add, self.zone_lines(), strict=True):
             yield f"zone file: {line}"
             yield f"panel: {name}, type {self.type}, {self._panel_value(record)}"

@@ -21,7 +21,9 @@ def dmarc_published(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[A
     """Receivers find a DMARC record for the domain, at itself or above it."""
     if not in_dns:
         return
-    nothing = (f"DNS: no DMARC record at _dmarc.{domain}",)
+    alias = dmarc.proposal.alias_of if dmarc.proposal else ""
+    at = f"_dmarc.{domain} (a CNAME to {alias})" if alias else f"_dmarc.{domain}"
+    nothing = (f"DNS: no DMARC record at {at}",)
     yield from _told(dmarc, domain, bool(dmarc.name), _words(dmarc), _evidence(dmarc) or nothing)
 
 
@@ -55,7 +57,8 @@ def _told(
     if good:
         yield passed({"domain": domain}, words, evidence)
     elif not dmarc.is_told_above:
-        yield failed({"domain": domain}, words, evidence)
+        aliased = dmarc.proposal is not None and bool(dmarc.proposal.alias_of)
+        yield failed({"domain": domain}, words, evidence, fixable=not aliased)
 
 
 def dmarc_reports_authorised(in_dns: bool, dmarc: DmarcPolicy, domain: str) -> Iterator[Answer]:

@@ -117,7 +117,7 @@ def spf_admits_host(
             words,
             evidence,
             advice=None if spf.proposal else BY_HAND,
-            fixable=spf.proposal is not None,
+            fixable=_can_be_published(spf),
         )
 
 
@@ -150,13 +150,17 @@ def _is_told_of_all(spf: SpfPolicy, verdict: SpfVerdict) -> bool:
     return bool(spf.problem) or spf.lookups > MAX_LOOKUPS
 
 
+def _can_be_published(spf: SpfPolicy) -> bool:
+    return spf.proposal is not None and not spf.proposal.alias_of
+
+
 def _failed(spf: SpfPolicy, domain: str, evidence: Evidence, by_hand: str) -> Answer:
     return failed(
         {"domain": domain},
         _words(spf, domain),
         evidence,
         advice=None if spf.proposal else by_hand,
-        fixable=spf.proposal is not None,
+        fixable=_can_be_published(spf),
     )
 
 

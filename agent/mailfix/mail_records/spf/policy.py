@@ -108,11 +108,14 @@ async def _proposed(
     lookup: Lookup, domain: str, host: MailHost, found: RecordSet
 ) -> ProposedSet | None:
     texts = tuple(text for text in found.records if is_spf(text))
-    if found.owner or any(len(text) > MAX_PROPOSED for text in texts):
+    if any(len(text) > MAX_PROPOSED for text in texts):
         return None
     senders = (host.senders.ipv4, host.senders.ipv6)
     addresses = tuple(
         fact.value for fact in senders if isinstance(fact, Known) and fact.value is not None
     )
     text = await repaired(lookup, domain, texts, addresses)
-    return ProposedSet(domain, "TXT", (text,), texts) if text else None
+    if not text:
+        return None
+    going = () if found.owner else texts
+    return ProposedSet(domain, "TXT", (text,), going, alias_of=found.owner)
