@@ -199,6 +199,13 @@ def mx_private(host: MailHost, internet: Internet) -> None:
     internet.publish(names.with_set(DOMAIN, "MX", f"10 mx.{DOMAIN}"))
 
 
+@FAULTS.entry("mx-only-ipv6", "the MX has an IPv6 address alone")
+def mx_only_ipv6(host: MailHost, internet: Internet) -> None:
+    names = internet.names.with_set(f"mx6.{DOMAIN}", "AAAA", HOST_IPV6)
+    names = names.with_set(DOMAIN, "TXT", text(f"v=spf1 a:{HOST_NAME} -all"))
+    internet.publish(names.with_set(DOMAIN, "MX", f"10 mx6.{DOMAIN}"))
+
+
 @HEALTHY.entry("mx-elsewhere", "another provider takes the domain's mail")
 def mx_elsewhere(host: MailHost, internet: Internet) -> None:
     names = internet.names.with_set(DOMAIN, "MX", "5 gmail-smtp-in.l.google.com")

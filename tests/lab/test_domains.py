@@ -53,6 +53,7 @@ EXPECTED: dict[str, Expected] = {
     "mx-alias": fails("mx-alias"),
     "mx-dangling": fails("mx-unusable", "spf-refuses-host", says=("mx-old.example.com",)),
     "mx-private": fails("mx-unusable", "spf-refuses-host", says=("10.0.0.25",)),
+    "mx-only-ipv6": fails("mx-without-ipv4", says=("mx6.example.com",)),
     "listed": fails("dnsbl-listed", says=("bl.spamcop.net",)),
     "blocklist-refuses": fails(unknown=frozenset({"dnsbl-listed"})),
     "blocklist-dead": fails(unknown=frozenset({"dnsbl-listed"}), says=("psbl.surriel.com",)),
@@ -186,6 +187,7 @@ CURED_BY_PASTING = (
     "mx-alias",
     "mx-dangling",
     "mx-private",
+    "mx-only-ipv6",
 )
 PASTED = re.compile(r"^ *(zone file|remove): (\S+)\. \d+ IN (\S+) (.+)$", re.MULTILINE)
 

@@ -77,6 +77,7 @@ PREDICATES: dict[str, Predicate] = {
         mx.mx_ipv6_served,
         mx.mx_leads_here,
         mx.mx_no_alias,
+        mx.mx_reached_over_ipv4,
         mx.mx_null_meant,
         mx.mx_published,
         persistence.boot_file_loads,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mailfix.mail_records.mx import Lead, MailExchange, Target
 from mailfix.mail_records.proposal import ProposedSet
+from mailfix.mail_records.public_address import is_public
 from mailfix.model import Family, Known, Unknown
 from mailfix.predicates.answer import Answer, Evidence, failed, passed, unknown
 
@@ -67,6 +68,25 @@ def mx_each_usable(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answ
             yield unknown({"domain": domain, "mx": target.name}, target.doubt)
     if len(proven) == len(mx.targets):
         yield passed({"domain": domain}, _words(mx))
+
+
+def mx_reached_over_ipv4(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answer]:
+    """Senders without IPv6 can reach at least one of the domain's mail servers."""
+    if not in_dns or not mx.usable:
+        return
+    subject, words = {"domain": domain}, _words(mx, mx.leading_here)
+    doubts = [fact.reason for each in mx.usable if isinstance(fact := each.addresses.ipv4, Unknown)]
+    if any(_is_reached_over_ipv4(target) for target in mx.usable):
+        yield passed(subject, words, _records(mx))
+    elif doubts:
+        yield unknown(subject, doubts[0])
+    else:
+        yield failed(subject, words, _records(mx))
+
+
+def _is_reached_over_ipv4(target: Target) -> bool:
+    found = target.addresses.ipv4
+    return isinstance(found, Known) and any(is_public(address) for address in found.value)
 
 
 def mx_no_alias(in_dns: bool, mx: MailExchange, domain: str) -> Iterator[Answer]:
