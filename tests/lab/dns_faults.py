@@ -58,6 +58,35 @@ def spf_typo(host: MailHost, internet: Internet) -> None:
     spf(internet, f"v=spf1 ipv4:{HOST_IPV4} -all")
 
 
+@FAULTS.entry("spf-commas", "commas between the mechanisms")
+def spf_commas(host: MailHost, internet: Internet) -> None:
+    spf(internet, f"v=spf1 ip4:{HOST_IPV4},ip6:{HOST_IPV6} -all")
+
+
+@FAULTS.entry("spf-every-address", "the networks that hold every address")
+def spf_every_address(host: MailHost, internet: Internet) -> None:
+    spf(internet, "v=spf1 ip4:0.0.0.0/0 ip6:::/0 -all")
+
+
+@FAULTS.entry("spf-redirect-nowhere", "a redirect to a domain without SPF record")
+def spf_redirect_nowhere(host: MailHost, internet: Internet) -> None:
+    spf(internet, f"v=spf1 redirect=gone.{LARGE}")
+
+
+@FAULTS.entry("spf-three-voids", "three mechanisms that find nothing, before the right one")
+def spf_three_voids(host: MailHost, internet: Internet) -> None:
+    spf(internet, f"v=spf1 a:gone1.{LARGE} a:gone2.{LARGE} a:gone3.{LARGE} mx -all")
+
+
+@FAULTS.entry("spf-eleventh-lookup-in-mx", "an MX set of more than ten hosts")
+def spf_eleven_mx(host: MailHost, internet: Internet) -> None:
+    names = internet.names
+    for number in range(10):
+        names = names.with_set(f"mx{number}.{LARGE}", "A", f"198.51.100.{number + 100}")
+    others = (f"20 mx{number}.{LARGE}" for number in range(10))
+    internet.publish(names.with_set(DOMAIN, "MX", f"10 {HOST_NAME}", *others))
+
+
 @FAULTS.entry("spf-eleven-lookups", "the eleventh include")
 def spf_eleven_lookups(host: MailHost, internet: Internet) -> None:
     names = internet.names
@@ -107,6 +136,21 @@ def spf_by_redirect(host: MailHost, internet: Internet) -> None:
     internet.publish(names.with_set(DOMAIN, "TXT", text(f"v=spf1 redirect={LARGE}")))
 
 
+@HEALTHY.entry("spf-by-macro", "exists: with the address in the name")
+def spf_by_macro(host: MailHost, internet: Internet) -> None:
+    nibbles = "2.0.0.1.0.d.b.8.0.1.1.3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0"
+    names = internet.names.with_set(DOMAIN, "TXT", text(f"v=spf1 exists:%{{i}}.{LARGE} -all"))
+    for shown in (HOST_IPV4, nibbles):
+        names = names.with_set(f"{shown}.{LARGE}", "A", "127.0.0.2")
+    internet.publish(names)
+
+
+@HEALTHY.entry("spf-odd-but-right", "upper case, more spaces, strings that break anywhere")
+def spf_odd_but_right(host: MailHost, internet: Internet) -> None:
+    strings = f'"V=SPF1  IP4:203.0.1" "13.10 ip6:{HOST_IPV6} " " -ALL "'
+    internet.set_records(DOMAIN, "TXT", strings)
+
+
 # DKIM
 
 
@@ -135,6 +179,20 @@ def dkim_testing(host: MailHost, internet: Internet) -> None:
 def dkim_by_cname(host: MailHost, internet: Internet) -> None:
     names = internet.names.with_set(f"key.{LARGE}", "TXT", text(key_record(internet.names)))
     internet.publish(names.with_set(KEY, "TXT").with_set(KEY, "CNAME", f"key.{LARGE}"))
+
+
+@HEALTHY.entry("dkim-by-wildcard", "one key for every selector")
+def dkim_by_wildcard(host: MailHost, internet: Internet) -> None:
+    names = internet.names.with_set(
+        f"*._domainkey.{DOMAIN}", "TXT", text(key_record(internet.names))
+    )
+    internet.publish(names.with_set(KEY, "TXT"))
+
+
+@FAULTS.entry("dkim-only-sha1", "the key is for the hash sha1 alone")
+def dkim_only_sha1(host: MailHost, internet: Internet) -> None:
+    record = key_record(internet.names).replace("k=rsa;", "k=rsa; h=sha1;")
+    internet.set_records(KEY, "TXT", text(record))
 
 
 # DMARC
@@ -226,6 +284,14 @@ def mx_implicit(host: MailHost, internet: Internet) -> None:
 
 
 # PTR and blocklists
+
+
+@HEALTHY.entry("ptr-classless", "the PTR record by a CNAME to the customer's zone (RFC 2317)")
+def ptr_classless(host: MailHost, internet: Internet) -> None:
+    pointer = "10.113.0.203.in-addr.arpa"
+    names = internet.names.with_set(pointer, "PTR")
+    names = names.with_set(pointer, "CNAME", f"10.0-31.{LARGE}")
+    internet.publish(names.with_set(f"10.0-31.{LARGE}", "PTR", HOST_NAME))
 
 
 @HEALTHY.entry("ptr-two-names", "the address has two names, one of them the host's")

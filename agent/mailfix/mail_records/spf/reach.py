@@ -76,7 +76,7 @@ class _Walk:
         return tuple([(term, await self._term(term, domain, above)) for term in reachable(record)])
 
     async def _term(self, term: Term, domain: str, above: tuple[str, ...]) -> Reach:
-        own = Reach(lookups=int(asks(term)), opens=_opens(term))
+        own = Reach(lookups=int(asks(term)), opens=opens(term))
         target = _followed(term)
         if target is None:
             return own
@@ -125,7 +125,7 @@ def _passes_on(term: Term) -> bool:
     return isinstance(term, Modifier) or term.qualifier is Qualifier.PASS
 
 
-def _opens(term: Term) -> str:
+def opens(term: Term) -> str:
     """Return the term if it lets every address pass, "" if it does not."""
     if isinstance(term, Modifier) or term.qualifier is not Qualifier.PASS:
         return ""
@@ -133,6 +133,7 @@ def _opens(term: Term) -> str:
 
 
 def _matches_all(mechanism: Mechanism) -> bool:
+    """``a/0`` and ``mx/0`` do as soon as the name has any address."""
     if mechanism.network is not None:
         return mechanism.network.prefixlen == 0
-    return mechanism.kind is Kind.ALL
+    return mechanism.kind is Kind.ALL or 0 in (mechanism.ipv4_prefix, mechanism.ipv6_prefix)

@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 from mailfix.mail_records.spf.evaluation import MAX_LOOKUPS, Mail, Result, check_host, mx_hosts
 from mailfix.mail_records.spf.problem import SpfError
-from mailfix.mail_records.spf.reach import reach_of_terms, reachable, total
+from mailfix.mail_records.spf.reach import opens, reach_of_terms, reachable, total
 from mailfix.mail_records.spf.record import (
     VERSION,
     Kind,
@@ -107,7 +107,7 @@ def corrected(text: str) -> str:
     for typed, meant in _TYPOGRAPHY.items():
         text = text.replace(typed, meant)
     text = _DETACHED.sub(r"\1", text)
-    return _text(_corrected_term(term) for term in text[len(VERSION) :].split())
+    return _text(each for term in text[len(VERSION) :].split() for each in _separated(term))
 
 
 _TYPOGRAPHY = {
@@ -120,6 +120,13 @@ _DETACHED = re.compile(r"( [-+~?]?(?:ip4|ip6|include|exists|redirect)[:=]) +", r
 _NAMED = re.compile(r"([-+~?]?)([A-Za-z0-9]+)[:=](.+)", re.DOTALL)
 _NEEDS_ADDRESS = {"ip", "ip4", "ip6", "ipv4", "ipv6"}
 _TAKES_NAME = {"a", "mx", "include"}
+
+
+def _separated(term: str) -> list[str]:
+    """Correct a term, and part several that were written with commas between them."""
+    whole = _corrected_term(term)
+    parts = [_corrected_term(part) for part in re.split("[,;]", term) if part]
+    return parts if not _is_well_formed(whole) and all(map(_is_well_formed, parts)) else [whole]
 
 
 def _corrected_term(term: str) -> str:
@@ -163,10 +170,11 @@ async def _without_dead_ends(lookup: Lookup, record: Record, domain: str) -> Rec
 
 
 def _closed(record: Record) -> Record:
-    """Turn ``+all`` into ``~all``."""
+    """Turn ``+all`` into ``~all``, and drop the other terms that let every address pass."""
     terms = [
-        replace(term, text="~all") if _is_all(term) and term.qualifier is Qualifier.PASS else term
+        replace(term, text="~all") if _is_all(term) and opens(term) else term
         for term in record.terms
+        if _is_all(term) or not opens(term)
     ]
     return record if tuple(terms) == record.terms else _of_terms(terms)
 
