@@ -237,6 +237,15 @@ def test_the_record_that_is_told_makes_the_domain_clean(lab: Lab, name: str) -> 
     held_against(fails(), lab.host.audit())
 
 
+@pytest.mark.parametrize("names", [(), (f"old.{DOMAIN}",)], ids=["none", "astray"])
+def test_the_pointer_that_is_told_makes_the_host_clean(lab: Lab, names: tuple[str, ...]) -> None:
+    lab.internet.set_ptr(HOST_IPV4, *names)
+    said = everything_said(lab.host.audit())
+    ((_, pointer, _, told),) = set(PASTED.findall(said))
+    lab.internet.publish(lab.internet.names.with_set(pointer, "PTR", told.rstrip(".")))
+    held_against(fails(), lab.host.audit())
+
+
 def test_a_domain_of_the_administrators_choice_is_judged_too(lab: Lab) -> None:
     names = lab.internet.names.with_set("example.org", "A", HOST_IPV4)
     lab.internet.publish(names)

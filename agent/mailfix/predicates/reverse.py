@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from mailfix.facts import Mta, NameRecords, Outgoing, PtrName, ReverseDns
+from mailfix.mail_records.proposal import ProposedSet
 from mailfix.model import Family, Known, Unknown
 from mailfix.predicates.answer import Answer, failed, passed, unknown
 
@@ -41,11 +42,42 @@ def _names(reverse_dns: ReverseDns) -> str:
     return ", ".join(name.name for name in reverse_dns.names)
 
 
+def _words(reverse_dns: ReverseDns, record: str) -> dict[str, str | int]:
+    return {"address": reverse_dns.address, "names": _names(reverse_dns), "record": record}
+
+
+def _full_helo(mta: Mta) -> str:
+    """The name of HELO where it is known and has a domain, else ""."""
+    return mta.helo.value if isinstance(mta.helo, Known) and "." in mta.helo.value else ""
+
+
+def _pointer(mta: Mta, reverse_dns: ReverseDns) -> str:
+    """The PTR record that the address should have, as a line of a zone file."""
+    helo = _full_helo(mta)
+    if not helo:
+        return "  a PTR record with the full name of the mail server"
+    pointer = ipaddress.ip_address(reverse_dns.address).reverse_pointer
+    return _line(ProposedSet(pointer, "PTR", (helo,)))
+
+
+def _leading_back(mta: Mta, reverse_dns: ReverseDns) -> str:
+    """What makes the PTR set lead back: the address of a name of it, or the name of HELO in it."""
+    names, helo = [each.name for each in reverse_dns.names], _full_helo(mta)
+    if helo and helo not in names:
+        return _pointer(mta, reverse_dns)
+    rdtype = "A" if ipaddress.ip_address(reverse_dns.address).version == 4 else "AAAA"
+    return _line(ProposedSet(helo or names[0], rdtype, (reverse_dns.address,)))
+
+
+def _line(proposed: ProposedSet) -> str:
+    return "\n".join(f"  zone file: {line}" for line in proposed.zone_lines())
+
+
 def present(mta: Mta | None, reverse_dns: ReverseDns | None, family: Family) -> Iterator[Answer]:
     """The outgoing address has a PTR record."""
     if mta is None or reverse_dns is None or not _sends(mta, family):
         return
-    words = {"address": reverse_dns.address, "names": _names(reverse_dns)}
+    words = _words(reverse_dns, _pointer(mta, reverse_dns))
     pointer = ipaddress.ip_address(reverse_dns.address).reverse_pointer
     if reverse_dns.names:
         yield passed(_subject(family, reverse_dns), words)
@@ -60,7 +92,7 @@ def confirmed(mta: Mta | None, reverse_dns: ReverseDns | None, family: Family) -
     if mta is None or reverse_dns is None or not reverse_dns.names or not _sends(mta, family):
         return
     subject = _subject(family, reverse_dns)
-    words = {"address": reverse_dns.address, "names": _names(reverse_dns)}
+    words = _words(reverse_dns, _leading_back(mta, reverse_dns))
     leads = [name.leads_to for name in reverse_dns.names]
     unread = [fact.reason for fact in leads if isinstance(fact, Unknown)]
     if any(_includes(fact.value, reverse_dns.address) for fact in leads if isinstance(fact, Known)):
@@ -100,7 +132,7 @@ def matches_helo(
         case Unknown(reason):
             yield unknown(subject, reason)
         case Known(helo) if "." in helo:
-            words = {"address": reverse_dns.address, "names": _names(reverse_dns), "helo": helo}
+            words = _words(reverse_dns, _pointer(mta, reverse_dns)) | {"helo": helo}
             same = helo in {name.name for name in reverse_dns.names}
             yield passed(subject, words) if same else failed(subject, words)
 
@@ -114,9 +146,9 @@ def not_generic(
     mta: Mta | None, reverse_dns: ReverseDns | None, family: Family
 ) -> Iterator[Answer]:
     """The PTR set holds a name that a person chose, not one that a provider hands out."""
-    if reverse_dns is None or not reverse_dns.names or not _sends(mta, family):
+    if mta is None or reverse_dns is None or not reverse_dns.names or not _sends(mta, family):
         return
-    words = {"address": reverse_dns.address, "names": _names(reverse_dns)}
+    words = _words(reverse_dns, _pointer(mta, reverse_dns))
     generic = all(is_generic(name.name, reverse_dns.address) for name in reverse_dns.names)
     answer = failed if generic else passed
     yield answer(_subject(family, reverse_dns), words)
