@@ -283,6 +283,11 @@ def mx_implicit(host: MailHost, internet: Internet) -> None:
     internet.publish(names.with_set(DOMAIN, "TXT", text("v=spf1 a -all")))
 
 
+@FAULTS.entry("tlsa-unsigned", "TLSA records of another certificate, without DNSSEC")
+def tlsa_unsigned(host: MailHost, internet: Internet) -> None:
+    internet.set_records(f"_25._tcp.{HOST_NAME}", "TLSA", f"3 1 1 {'ab' * 32}")
+
+
 # PTR and blocklists
 
 

@@ -60,6 +60,7 @@ EXPECTED: dict[str, Expected] = {
     "mx-dangling": fails("mx-unusable", "spf-refuses-host", says=("mx-old.example.com",)),
     "mx-private": fails("mx-unusable", "spf-refuses-host", says=("10.0.0.25",)),
     "mx-only-ipv6": fails("mx-without-ipv4", says=("mx6.example.com",)),
+    "tlsa-unsigned": fails("tlsa-insecure", says=("mail.example.com",)),
     "listed": fails("dnsbl-listed", says=("bl.spamcop.net",)),
     "blocklist-refuses": fails(unknown=frozenset({"dnsbl-listed"})),
     "blocklist-dead": fails(unknown=frozenset({"dnsbl-listed"}), says=("psbl.surriel.com",)),

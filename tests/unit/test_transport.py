@@ -183,7 +183,18 @@ def test_dnssec_must_vouch_for_the_mx_record_too() -> None:
 
 
 def test_a_resolver_that_does_not_check_signatures_tells_nothing() -> None:
-    assert isinstance(dane([KEY_RECORD]).secure, Unknown)
+    keys = {("example.com", "DNSKEY"): ["257 3 13 AAAA"]}
+    (fact,) = found({TLSA: [KEY_RECORD], **keys}).dane
+    assert isinstance(fact, Known)
+    assert isinstance(fact.value.secure, Unknown)
+
+
+def test_nobody_vouches_for_a_zone_without_keys_whoever_checks() -> None:
+    assert dane([KEY_RECORD]).secure == Known(False)
+    silent = {("example.com", "DNSKEY"): "192.0.2.53 kept silent"}
+    (fact,) = found({TLSA: [KEY_RECORD]}, failing=silent).dane
+    assert isinstance(fact, Known)
+    assert isinstance(fact.value.secure, Unknown)
 
 
 def test_servers_of_others_are_not_looked_into() -> None:

@@ -11,6 +11,7 @@ from mailfix.mail_records.clipping import clipped
 from mailfix.mail_records.mta_sts import BadPolicy, StsPolicy
 from mailfix.mail_records.mx import Lead, MailExchange, Target
 from mailfix.mail_records.proposal import ProposedSet
+from mailfix.mail_records.public_suffix import LEAST_LABELS
 from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import Lookup, RecordSet
 
@@ -242,7 +243,8 @@ def _matches(records: tuple[str, ...], chain: tuple[bytes, ...]) -> Fact[bool]:
 async def vouched_for(resolver: Lookup, domain: str, name: str) -> Fact[bool]:
     """Tell whether DNSSEC vouches for the MX set of ``domain`` and the TLSA records at ``name``.
 
-    Unknown where the resolver does not even vouch for the root: it checks no signatures at all.
+    Nobody vouches for a zone without keys, whether or not the resolver checks signatures. Unknown
+    where it does not even vouch for the root, and there are keys.
     """
     answers = [await resolver.lookup(domain, "MX"), await resolver.lookup(name, "TLSA")]
     vouched = [answer if isinstance(answer, Unknown) else answer.value.secure for answer in answers]
@@ -254,9 +256,19 @@ async def vouched_for(resolver: Lookup, domain: str, name: str) -> Fact[bool]:
     root = await resolver.lookup(ROOT, "SOA")
     if isinstance(root, Unknown):
         return root
-    if not root.value.secure:
-        return Unknown("the resolver of this host does not check DNSSEC signatures")
-    return Known(False)
+    if root.value.secure or not all([await _may_be_signed(resolver, n) for n in (domain, name)]):
+        return Known(False)
+    return Unknown("the resolver of this host does not check DNSSEC signatures")
+
+
+async def _may_be_signed(resolver: Lookup, name: str) -> bool:
+    """Tell whether the zone of a name may have keys (RFC 4035 section 2.1); its apex is above."""
+    labels = name.split(".")
+    for start in range(len(labels) - LEAST_LABELS + 1):
+        answer = await resolver.lookup(".".join(labels[start:]), "DNSKEY")
+        if isinstance(answer, Unknown) or answer.value.records:
+            return True
+    return False
 
 
 def _meant(records: Iterable[str], is_record: Callable[[str], bool], mark: str) -> tuple[str, ...]:
