@@ -60,6 +60,7 @@ def test_healthy_records_are_clean(text: str) -> None:
         (["v=spf1 -all"], ["spf-refuses-host ipv4", "spf-refuses-host ipv6"]),
         (["v=spf1 +all"], ["spf-open"]),
         (["v=spf1 ip4:0.0.0.0/0 ip6:::/0 -all"], ["spf-open"]),
+        (["v=spf1 exists:mail.example.com -all"], ["spf-open"]),
         ([f"v=spf1 mx/0 ip6:{V6} -all"], ["spf-open"]),
         ([f"v=spf1 ipv4:{V4} -all"], ["spf-invalid"]),
         ([f"v=spf1 ip4:{V4},198.51.100.7, ip6:{V6} -all"], ["spf-invalid"]),

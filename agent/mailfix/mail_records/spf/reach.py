@@ -10,6 +10,7 @@ from mailfix.mail_records.spf.evaluation import asks, record_of
 from mailfix.mail_records.spf.macros import MacroString, shortened_name
 from mailfix.mail_records.spf.problem import DnsFailure, SpfError
 from mailfix.mail_records.spf.record import Kind, Mechanism, Modifier, Qualifier, Record, Term
+from mailfix.model import Known
 from mailfix.record_set import Lookup
 
 MAX_FOLLOWED = 40
@@ -76,7 +77,8 @@ class _Walk:
         return tuple([(term, await self._term(term, domain, above)) for term in reachable(record)])
 
     async def _term(self, term: Term, domain: str, above: tuple[str, ...]) -> Reach:
-        own = Reach(lookups=int(asks(term)), opens=opens(term))
+        opening = opens(term) or await self._always_exists(term, domain)
+        own = Reach(lookups=int(asks(term)), opens=opening)
         target = _followed(term)
         if target is None:
             return own
@@ -89,6 +91,15 @@ class _Walk:
             inner.doubt,
             inner.is_dead,
         )
+
+    async def _always_exists(self, term: Term, domain: str) -> str:
+        """An ``exists`` that does not depend on the sender holds for all or for none (5.7)."""
+        if isinstance(term, Modifier) or term.kind is not Kind.EXISTS or term.target is None:
+            return ""
+        if term.qualifier is not Qualifier.PASS or not term.target.letters <= {"d"}:
+            return ""
+        found = await self._lookup.lookup(_name(term.target, domain), "A")
+        return clipped(term.text) if isinstance(found, Known) and found.value.records else ""
 
     async def _record(self, name: str, above: tuple[str, ...]) -> Reach:
         if name.lower() in above:

@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 from mailfix.mail_records.spf.evaluation import MAX_LOOKUPS, Mail, Result, check_host, mx_hosts
 from mailfix.mail_records.spf.problem import SpfError
-from mailfix.mail_records.spf.reach import opens, reach_of_terms, reachable, total
+from mailfix.mail_records.spf.reach import Reach, opens, reach_of_terms, reachable, total
 from mailfix.mail_records.spf.record import (
     VERSION,
     Kind,
@@ -163,10 +163,17 @@ def _address_kind(text: str) -> str:
 
 
 async def _without_dead_ends(lookup: Lookup, record: Record, domain: str) -> Record:
-    """Drop the includes that name a record that is not there: they only make a "permerror"."""
+    """Drop the includes that name a record that is not there: they only make a "permerror".
+
+    An ``exists`` that holds for every sender goes as well.
+    """
     reaches = await reach_of_terms(lookup, record, domain)
-    dead = {term.text for term, reach in reaches if reach.is_dead}
+    dead = {term.text for term, reach in reaches if reach.is_dead or _holds_for_all(term, reach)}
     return _of_terms(term for term in record.terms if term.text not in dead) if dead else record
+
+
+def _holds_for_all(term: Term, reach: Reach) -> bool:
+    return isinstance(term, Mechanism) and term.kind is Kind.EXISTS and bool(reach.opens)
 
 
 def _closed(record: Record) -> Record:
