@@ -236,6 +236,20 @@ def test_who_speaks_for_a_subdomain(signer: str, strict: bool, aligned: bool) ->
     assert policy.aligned(signer, strict=strict) == Known(aligned)
 
 
+@pytest.mark.parametrize(
+    ("text", "effect"),
+    [
+        ("v=DMARC1; p=reject; pct=0", Request.QUARANTINE),
+        ("v=DMARC1; p=quarantine; pct=0", Request.NONE),
+        ("v=DMARC1; p=quarantine; t=y", Request.NONE),
+        ("v=DMARC1; p=none; t=y", Request.NONE),
+        ("v=DMARC1; p=reject; pct=50", Request.REJECT),
+    ],
+)
+def test_a_policy_on_trial_is_treated_one_step_milder(text: str, effect: Request) -> None:
+    assert found(txt(text)).effect is effect
+
+
 def test_hostile_texts_are_bounded() -> None:
     texts = [f"v=DMARC1; p=none; n={n};" + "x" * 60_000 for n in range(200)]
     policy = found(txt(*texts))

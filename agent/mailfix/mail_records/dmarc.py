@@ -70,6 +70,12 @@ class DmarcPolicy:
             return None
         return self.record.subdomains if self.inherited else self.record.policy
 
+    @property
+    def effect(self) -> Request | None:
+        """What receivers do with that mail: less than the record asks for while it is on trial."""
+        on_trial = self.record is not None and self.record.on_trial
+        return self.request.milder if self.request and on_trial else self.request
+
     def aligned(self, signer: str, *, strict: bool) -> Fact[bool]:
         """Tell whether another domain, in d= or the return path, speaks for this one.
 

@@ -47,6 +47,11 @@ class Request(StrEnum):
     def strictness(self) -> int:
         return _REQUESTS.index(self.value)
 
+    @property
+    def milder(self) -> Request:
+        """What holds for mail that the policy leaves out (RFC 7489 section 6.6.4)."""
+        return Request(_REQUESTS[max(self.strictness - 1, 0)])
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -54,7 +59,7 @@ class Record:
 
     ``subdomains`` is what holds for names below (``sp``, or the policy itself). ``mailboxes`` are
     those of ``rua`` and ``ruf``. ``overlooked`` tells what receivers do not understand and leave
-    aside.
+    aside. ``on_trial`` (``pct=0``, or ``t=y`` of RFC 9989): all mail is treated one step milder.
     """
 
     policy: Request
@@ -63,6 +68,7 @@ class Record:
     strict_spf: bool = False
     mailboxes: tuple[str, ...] = ()
     overlooked: tuple[str, ...] = ()
+    on_trial: bool = False
 
 
 def is_record(text: str) -> bool:
@@ -97,6 +103,7 @@ def read(text: str) -> Record:
         strict_spf=tags.get("aspf", "").lower() == "s",
         mailboxes=_mailboxes(tags),
         overlooked=tuple(overlooked[:MAX_REMARKS]),
+        on_trial=tags.get("pct") == "0" or tags.get("t", "").lower() == "y",
     )
 
 

@@ -93,7 +93,7 @@ def dmarc_passed(
     """
     if not in_dns or mta is None or not mta.sends_directly or spf_verdict is None:
         return
-    if dmarc.request not in _CONSEQUENCE:
+    if dmarc.effect not in _CONSEQUENCE:
         return
     subject = {"domain": domain, "family": family.value}
     signed = _signed(dmarc, signing, dkim_key)
@@ -101,7 +101,7 @@ def dmarc_passed(
     words = _words(dmarc) | {
         "family": family.label,
         "address": spf_verdict.address,
-        "consequence": _CONSEQUENCE[dmarc.request],
+        "consequence": _CONSEQUENCE[dmarc.effect],
         "ways": " and ".join(["SPF"] * by_spf + ["DKIM"] * (signed == Known(""))),
         "result": spf_verdict.result.value,
         "why": signed.value if isinstance(signed, Known) else "",
