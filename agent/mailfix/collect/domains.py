@@ -81,24 +81,32 @@ class DomainLook:
             return Unknown("DNS answers nothing: every resolver of this host keeps silent")
         self.held.signing.update(signing)
         signed = await self._told_by_resolver(deadline, SIGNATURES)
-        told = [
+        differing = await self._differing_on_keys(zones, signing, deadline)
+        told = tuple(
             replace(
                 each,
-                zone=await self._with_keys(zone, keys.signing),
+                zone=differing.get(each.name, zone),
                 signing=keys.signing,
                 dkim_key=keys.dkim_key,
             )
             for each, zone, keys in zip(records, zones, signed, strict=True)
-        ]
-        return Known(tuple(told))
+        )
+        return Known(told)
 
-    async def _with_keys(self, zone: Fact[Zone], signing: Fact[Signing | None]) -> Fact[Zone]:
-        """The zone with what its servers differ on about the keys that sign."""
-        if isinstance(zone, Unknown) or isinstance(signing, Unknown) or signing.value is None:
-            return zone
-        names = [each.name for each in signing.value.signatures]
-        within = [name for name in names if is_within(name, zone.value.apex)]
-        return await domain_records.compared(self.authority, zone.value, within)
+    async def _differing_on_keys(
+        self,
+        zones: tuple[Fact[Zone], ...],
+        signing: Mapping[str, Fact[Signing | None]],
+        deadline: Deadline,
+    ) -> dict[str, Fact[Zone]]:
+        """The zones, by domain, whose servers may differ on the keys that sign."""
+        lagging = {
+            domain: zone.value
+            for domain, zone in zip(self.domains, zones, strict=True)
+            if isinstance(zone, Known) and domain_records.serials_differ(zone.value)
+        }
+        keys = {domain: _key_names(signing[domain], zone) for domain, zone in lagging.items()}
+        return await domain_records.compared(self.authority, lagging, keys, deadline)
 
     def _is_answered(self) -> bool:
         return not self.resolver.is_dead
@@ -162,6 +170,12 @@ class DomainLook:
         if len(serials) == 1:
             met = tuple(each for each in met if each.type not in ("A", "AAAA"))
         return Known(replace(zone.value, disagreements=met))
+
+
+def _key_names(signing: Fact[Signing | None], zone: Zone) -> tuple[str, ...]:
+    """The names in the zone at which the keys are published."""
+    signatures = signing.value.signatures if isinstance(signing, Known) and signing.value else ()
+    return tuple(each.name for each in signatures if is_within(each.name, zone.apex))
 
 
 def _seconds(domains: tuple[str, ...]) -> float:

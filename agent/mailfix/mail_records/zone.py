@@ -22,8 +22,8 @@ class NameServer:
     """One address of one name server, and what it says of the zone.
 
     ``trouble`` says why it gives no answer for the zone, "" where it does. ``fault`` says why
-    nobody else gets one either, as long as others of the zone's servers answer; "" where that is
-    not known. ``address`` is "" where its name has none.
+    others get none either, as long as another of the zone's servers answers; "" where that is not
+    known. ``address`` is "" where its name has none.
     """
 
     name: str

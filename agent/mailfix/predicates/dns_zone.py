@@ -63,13 +63,13 @@ def _older(one: int, other: int) -> bool:
 def servers_answer(domain: str, zone: Zone) -> Iterator[Answer]:
     """Every name server of the zone answers for it.
 
-    A name without an address answers nobody, and a server that does not have the zone neither. One
-    that keeps silent may be silent to this host alone, so that it is unknown what others see; and
+    A name without a public address answers nobody, and that of an alias not all. A server that
+    keeps silent or refuses may do so to this host alone, so that it is unknown what others see; and
     where none answers, the fault may be on the way there.
     """
     subject = {"domain": domain}
     words: Words = {"domain": domain, "zone": zone.apex, "servers": len(zone.servers)}
-    proven = [f"{each.label}: {each.fault}" for each in zone.servers if _answers_nobody(each, zone)]
+    proven = [f"{each.label}: {each.fault}" for each in zone.servers if _is_at_fault(each, zone)]
     troubles = [f"{each.label} {each.trouble}" for each in zone.servers if each.trouble]
     if proven:
         yield failed(subject, {**words, "names": "; ".join(proven[:MAX_TOLD])})
@@ -84,5 +84,5 @@ def servers_answer(domain: str, zone: Zone) -> Iterator[Answer]:
         yield passed(subject, words)
 
 
-def _answers_nobody(server: NameServer, zone: Zone) -> bool:
+def _is_at_fault(server: NameServer, zone: Zone) -> bool:
     return bool(server.fault) and any(not each.trouble for each in zone.servers)

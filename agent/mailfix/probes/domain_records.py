@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -114,26 +114,41 @@ async def _of_each(
 async def _zone(authority: Authority, name: str) -> Fact[Zone]:
     """Where the serials differ, what mail depends on is asked of each server."""
     zone = await authority.zone_of(name)
-    if isinstance(zone, Unknown) or not _serials_differ(zone.value):
+    if isinstance(zone, Unknown) or not serials_differ(zone.value):
         return zone
     exchange = await authority.lookup(name, "MX")
     records = exchange.value.records if isinstance(exchange, Known) else ()
     hosts = [host for host in mx_hosts(records) if is_within(host, zone.value.apex)]
     for host in hosts[:MAX_COMPARED]:
         await asyncio.gather(*(authority.lookup(host, rdtype) for rdtype in ("A", "AAAA")))
-    return await compared(authority, zone.value, (name, f"_dmarc.{name}"))
+    return await _compared(authority, zone.value, (name, f"_dmarc.{name}"))
 
 
-async def compared(authority: Authority, zone: Zone, names: Iterable[str]) -> Fact[Zone]:
-    """Ask each server for the texts at some names, where the serials differ."""
-    if _serials_differ(zone):
-        for name in names:
-            await authority.lookup(name, "TXT")
-        return Known(replace(zone, disagreements=authority.disagreements(zone.apex)))
-    return Known(zone)
+async def compared(
+    authority: Authority,
+    zones: Mapping[str, Zone],
+    texts: Mapping[str, Iterable[str]],
+    deadline: Deadline,
+) -> dict[str, Fact[Zone]]:
+    """Return the zone of each domain with what its servers differ on in the texts at some names.
+
+    What is not there at the deadline is missing.
+    """
+
+    def look(domain: str) -> Awaitable[Fact[Zone]]:
+        return _compared(authority, zones[domain], texts[domain])
+
+    return await _of_each(tuple(zones), look, deadline, lambda: True)
 
 
-def _serials_differ(zone: Zone) -> bool:
+async def _compared(authority: Authority, zone: Zone, names: Iterable[str]) -> Fact[Zone]:
+    for name in names:
+        await authority.lookup(name, "TXT")
+    return Known(replace(zone, disagreements=authority.disagreements(zone.apex)))
+
+
+def serials_differ(zone: Zone) -> bool:
+    """Whether some of the zone's servers lag behind (RFC 1996)."""
     return len({each.serial for each in _serving(zone)}) > 1
 
 

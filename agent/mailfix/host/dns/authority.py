@@ -25,8 +25,7 @@ from mailfix.record_set import Lookup, RecordSet
 MAX_ALIASES = 8
 MAX_DEPTH = 5
 LAME = "not authoritative (lame)"
-TOLD_TO_ALL = frozenset({"REFUSED", "NOTAUTH", "SERVFAIL"})
-"""How servers answer for a zone that they do not have, or no longer (RFC 1912 section 2.8)."""
+PRIVATE = "its address cannot be reached from the Internet"
 MUTE = f"gave no answer in {len(PATIENCE)} tries, nor over TCP"
 _SHOWN = 200
 
@@ -165,12 +164,12 @@ class Authority:
             return NameServer(place.name, "", trouble=place.trouble, fault=place.fault)
         heard = await self._servers.ask(place.address, question)
         if isinstance(heard, Failure):
-            trouble = _trouble(heard)
-            fault = place.fault or _fault(place.address, trouble)
-            return NameServer(place.name, place.address, trouble=trouble, fault=fault)
+            nowhere = heard.is_unheard and not is_public(place.address)
+            fault = place.fault or (PRIVATE if nowhere else "")
+            return NameServer(place.name, place.address, trouble=_trouble(heard), fault=fault)
         serial = _serial(heard.reply, question)
         trouble = LAME if serial is None else ""
-        return NameServer(place.name, place.address, serial, trouble, place.fault or trouble)
+        return NameServer(place.name, place.address, serial, trouble, place.fault)
 
 
 def _plain(name: str) -> str:
@@ -180,13 +179,6 @@ def _plain(name: str) -> str:
 def _trouble(failure: Failure) -> str:
     trouble = failure.troubles[0][1]
     return MUTE if trouble == SILENCE else trouble
-
-
-def _fault(address: str, trouble: str) -> str:
-    """What a server says to all alike, and an address that is nobody's on the Internet."""
-    if trouble in TOLD_TO_ALL:
-        return f"it answers {trouble}: it does not serve the zone"
-    return "" if is_public(address) else "its address cannot be reached from the Internet"
 
 
 def _serial(reply: Reply, question: Question) -> int | None:

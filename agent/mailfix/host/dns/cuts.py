@@ -17,7 +17,7 @@ from mailfix.model import Fact, Known, Unknown
 from mailfix.record_set import Lookup
 
 ROOT = "."
-ALIAS = "its name is a CNAME, which resolvers do not follow (RFC 2181 section 10.3)"
+ALIAS = "its name is a CNAME, which many resolvers do not follow (RFC 2181 section 10.3)"
 NO_ADDRESS = "its name has no address"
 MAX_SERVER_NAMES = 13
 MAX_ADDRESSES = 16
