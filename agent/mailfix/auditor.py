@@ -101,11 +101,8 @@ def _offering(finding: Finding, zones: Collection[str]) -> Finding:
 def examine(domains: tuple[str, ...] = ()) -> Examination:
     """Audit this host once, and keep the facts."""
     started, clock = datetime.now(UTC), time.monotonic()
-    book, chosen = rules(), _with_domains(settings(), domains)
-    for trouble in without_effect(chosen.ignore, book):
-        _tell_aside(f"{CONFIG_FILE}: ignore: {trouble}")
-    known = acknowledged()
-    facts, judgement = event_loop.run(_look(chosen, book, known))
+    chosen, known = _with_domains(settings(), domains), acknowledged()
+    book, facts, judgement = event_loop.run(_look(chosen, known))
     report = Report(
         version=__version__,
         host=_name(facts),
@@ -138,13 +135,20 @@ def acknowledged() -> tuple[Acknowledgement, ...]:
 
 
 async def _look(
-    chosen: Settings, book: tuple[Rule, ...], known: tuple[Acknowledgement, ...]
-) -> tuple[Facts, Judgement]:
-    """Look and judge; what looks wrong with a domain is asked of its zone's own servers."""
+    chosen: Settings, known: tuple[Acknowledgement, ...]
+) -> tuple[tuple[Rule, ...], Facts, Judgement]:
+    """Look and judge; what looks wrong with a domain is asked of its zone's own servers.
+
+    The rules are read while the host's first answers are waited for.
+    """
     host = Host.within(chosen.audit_seconds)
     progress = Progress()
     async with _telling(progress):
-        facts, look = await collect(host, chosen, progress)
+        (facts, look), book = await asyncio.gather(
+            collect(host, chosen, progress), asyncio.to_thread(rules)
+        )
+        for trouble in without_effect(chosen.ignore, book):
+            _tell_aside(f"{CONFIG_FILE}: ignore: {trouble}")
         entries = tuple(each.entry for each in known)
         judgement = judge(facts, book, chosen.ignore, entries)
         confirmed: dict[str, frozenset[str]] = {}
@@ -152,7 +156,7 @@ async def _look(
             facts = replace(facts, domain_records=await look.again(facts.domain_records, doubts))
             judgement = judge(facts, book, chosen.ignore, entries)
             confirmed |= {each: confirmed.get(each, frozenset()) | doubts[each] for each in doubts}
-        return facts, judgement
+        return book, facts, judgement
 
 
 @contextlib.asynccontextmanager

@@ -118,6 +118,11 @@ def test_the_lists_own_vectors_by_the_installed_list(name: str) -> None:
     assert suffixes.organisational_domain(name) == (VECTORS[name] or name)
 
 
+@pytest.mark.parametrize("label", ["xn--", "xn---", "xn--99999999", "xn--\xe9", "xn--0"])
+def test_labels_that_are_no_punycode_stay_as_they_are(excerpt: PublicSuffixes, label: str) -> None:
+    assert excerpt.organisational_domain(f"www.{label}.com") == f"{label}.com"
+
+
 @needs_list
 def test_the_list_is_read_in_a_moment() -> None:
     text = INSTALLED.read_text("utf-8")

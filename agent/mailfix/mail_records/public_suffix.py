@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-_COMMENT = "//"
+_RULE = re.compile(r"^[ \t]*(?!//)(\S+)", re.MULTILINE)
 _EXCEPTION = "!"
 _WILDCARD = "*."
+_ACE = "xn--"
 LEAST_LABELS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PublicSuffixes:
-    """The rules of the list, in A-labels; an exception and a wildcard without their sign.
+    """The rules of the list, in U-labels; an exception and a wildcard without their sign.
 
     The private section counts, as DMARC wants it: mail of one customer of a provider must not
     speak for another's (RFC 7489 section 3.2).
@@ -27,37 +29,35 @@ class PublicSuffixes:
 
         ``name`` is in A-labels, lower case, without last dot. A public suffix is returned as it is.
         """
-        labels = name.split(".")
+        labels, shown = name.split("."), u_labels(name).split(".")
         for start in range(len(labels)):
-            rest = ".".join(labels[start:])
+            rest = ".".join(shown[start:])
             if rest in self.exceptions:
-                return rest
-            if rest in self.exact or ".".join(labels[start + 1 :]) in self.wildcards:
+                return ".".join(labels[start:])
+            if rest in self.exact or ".".join(shown[start + 1 :]) in self.wildcards:
                 return ".".join(labels[max(start - 1, 0) :])
         return ".".join(labels[-LEAST_LABELS:])
 
 
 def parse_list(text: str) -> PublicSuffixes:
     """Read the list's text: one rule a line, up to the first space, ``//`` for comments."""
-    exact, wildcards, exceptions = set(), set(), set()
-    for line in text.splitlines():
-        if not line or line.startswith(_COMMENT) or line.isspace():
-            continue
-        rule = line.split(maxsplit=1)[0].lower()
-        if rule.startswith(_EXCEPTION):
-            exceptions.add(a_labels(rule[1:]))
-        elif rule.startswith(_WILDCARD):
-            wildcards.add(a_labels(rule[2:]))
-        else:
-            exact.add(a_labels(rule))
-    return PublicSuffixes(frozenset(exact), frozenset(wildcards), frozenset(exceptions))
-
-
-def a_labels(name: str) -> str:
-    """Return a name of the list in A-labels (RFC 5890); the list's U-labels are normalised."""
-    if name.isascii():
-        return name
-    return ".".join(
-        label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
-        for label in name.split(".")
+    rules = _RULE.findall(text.lower())
+    return PublicSuffixes(
+        exact=frozenset(rules),
+        wildcards=frozenset(rule[2:] for rule in rules if rule.startswith(_WILDCARD)),
+        exceptions=frozenset(rule[1:] for rule in rules if rule.startswith(_EXCEPTION)),
     )
+
+
+def u_labels(name: str) -> str:
+    """Return a name in U-labels (RFC 5890), as the list has it; a label that is none stays."""
+    return ".".join(map(_u_label, name.split("."))) if _ACE in name else name
+
+
+def _u_label(label: str) -> str:
+    if not label.startswith(_ACE):
+        return label
+    try:
+        return label.removeprefix(_ACE).encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
