@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from .bad_dns import BadDns, Trouble
 from .breakages import BREAKAGES
+from .crowd import Crowd, crowd
 from .dns_faults import DMARC, FAULTS, HEALTHY, KEY
 from .image import POSTFIX
 from .lab import Lab, running_lab
@@ -318,3 +320,44 @@ def test_the_domains_of_postfix_are_those_of_its_lists_files_and_tables() -> Non
     (told,) = [each for each in findings if each["rule"] == "mail-domains"]
     assert "at least 3 domains" in told["message"]
     assert "regexp:/etc/postfix/patterns" in told["evidence"][0]
+
+
+@pytest.fixture(scope="module")
+def many(lab_machine: None) -> Iterator[Crowd]:
+    with crowd(400, without={7: "v=spf1", 399: "_dmarc"}) as running:
+        running.serve(400)
+        yield running
+
+
+def found_in(audit: Audit) -> dict[str, frozenset[tuple[str, str]]]:
+    """The rules that do not pass, with the domains of which they do not, by status."""
+    told = audit.report["findings"]
+    return {
+        status: frozenset(
+            (each["rule"], each["subject"].get("domain", ""))
+            for each in told
+            if each["status"] == status
+        )
+        for status in ("fail", "unknown")
+    }
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [None, BadDns(Trouble.SLOW, delay=0.02), BadDns(Trouble.LOSSY)],
+    ids=["at once", "late", "one in ten lost"],
+)
+def test_of_hundreds_of_domains_the_two_that_are_broken_are_found(
+    many: Crowd, bad: BadDns | None
+) -> None:
+    if bad is not None:
+        many.lab.internet.break_dns(bad)
+    try:
+        audit = many.lab.host.audit()
+    finally:
+        many.lab.internet.mend_dns()
+    assert found_in(audit) == {
+        "fail": {("spf-missing", "d00007.example"), ("dmarc-missing", "d00399.example")},
+        "unknown": frozenset(),
+    }
+    assert "mailfix" not in many.lab.host.sh("ps -eo args | grep -v 'ps -eo' || true")
