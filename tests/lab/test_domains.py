@@ -322,6 +322,9 @@ def test_the_domains_of_postfix_are_those_of_its_lists_files_and_tables() -> Non
     assert "regexp:/etc/postfix/patterns" in told["evidence"][0]
 
 
+LOSSY = BadDns(Trouble.LOSSY)
+
+
 @pytest.fixture(scope="module")
 def many(lab_machine: None) -> Iterator[Crowd]:
     with crowd(400, without={7: "v=spf1", 399: "_dmarc"}) as running:
@@ -329,22 +332,18 @@ def many(lab_machine: None) -> Iterator[Crowd]:
         yield running
 
 
-def found_in(audit: Audit) -> dict[str, frozenset[tuple[str, str]]]:
-    """The rules that do not pass, with the domains of which they do not, by status."""
-    told = audit.report["findings"]
+def subjects(status: str, audit: Audit) -> set[tuple[str, str]]:
+    """The rules of that status, each with its domain, "" for one about the host."""
     return {
-        status: frozenset(
-            (each["rule"], each["subject"].get("domain", ""))
-            for each in told
-            if each["status"] == status
-        )
-        for status in ("fail", "unknown")
+        (each["rule"], each["subject"].get("domain", ""))
+        for each in audit.report["findings"]
+        if each["status"] == status
     }
 
 
 @pytest.mark.parametrize(
     "bad",
-    [None, BadDns(Trouble.SLOW, delay=0.02), BadDns(Trouble.LOSSY)],
+    [None, BadDns(Trouble.SLOW, delay=0.02), LOSSY],
     ids=["at once", "late", "one in ten lost"],
 )
 def test_of_hundreds_of_domains_the_two_that_are_broken_are_found(
@@ -356,8 +355,11 @@ def test_of_hundreds_of_domains_the_two_that_are_broken_are_found(
         audit = many.lab.host.audit()
     finally:
         many.lab.internet.mend_dns()
-    assert found_in(audit) == {
-        "fail": {("spf-missing", "d00007.example"), ("dmarc-missing", "d00399.example")},
-        "unknown": frozenset(),
+    assert subjects("fail", audit) == {
+        ("spf-missing", "d00007.example"),
+        ("dmarc-missing", "d00399.example"),
     }
+    # exim asks DNS before it greets, and a name server is given up after fewer tries.
+    may_be_lost = {"banner-mismatch", "dns-server-silent"} if bad == LOSSY else set()
+    assert {rule for rule, _ in subjects("unknown", audit)} <= may_be_lost
     assert "mailfix" not in many.lab.host.sh("ps -eo args | grep -v 'ps -eo' || true")
