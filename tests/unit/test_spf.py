@@ -175,6 +175,23 @@ def test_only_what_is_missing_is_put_in(text: str, better: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wide", "meant"),
+    [
+        (f"v=spf1 a/0 ip6:{V6} -all", f"v=spf1 a ip6:{V6} -all"),
+        (f"v=spf1 mx/0//0 ip6:{V6} -all", f"v=spf1 mx ip6:{V6} -all"),
+        (f"v=spf1 +a:{HELO}/24//0 ip6:{V6} -all", f"v=spf1 +a:{HELO}/24 ip6:{V6} -all"),
+        (f"v=spf1 a/0//64 ip6:{V6} -all", f"v=spf1 a//64 ip6:{V6} -all"),
+        (f"v=spf1 exists:{HELO} ip6:{V6} -all", f"v=spf1 a:{HELO} ip6:{V6} -all"),
+        (f"v=spf1 +exists:%{{d}} ip6:{V6} -all", f"v=spf1 +a:%{{d}} ip6:{V6} -all"),
+        ("v=spf1 mx ip4:0.0.0.0/0 ip6:::/0 -all", f"v=spf1 mx ip6:{V6} -all"),
+    ],
+)
+def test_a_term_that_lets_everybody_pass_becomes_what_was_meant(wide: str, meant: str) -> None:
+    assert policy(wide).opens
+    assert proposed(wide) == meant
+
+
+@pytest.mark.parametrize(
     ("misspelt", "meant"),
     [
         (f"v=spf1 ipv4:{V4} -all", f"v=spf1 ip4:{V4} -all"),

@@ -77,7 +77,7 @@ class _Walk:
         return tuple([(term, await self._term(term, domain, above)) for term in reachable(record)])
 
     async def _term(self, term: Term, domain: str, above: tuple[str, ...]) -> Reach:
-        opening = opens(term) or await self._always_exists(term, domain)
+        opening = _opens(term) or await self._always_exists(term, domain)
         own = Reach(lookups=int(asks(term)), opens=opening)
         target = _followed(term)
         if target is None:
@@ -136,7 +136,7 @@ def _passes_on(term: Term) -> bool:
     return isinstance(term, Modifier) or term.qualifier is Qualifier.PASS
 
 
-def opens(term: Term) -> str:
+def _opens(term: Term) -> str:
     """Return the term if it lets every address pass, "" if it does not."""
     if isinstance(term, Modifier) or term.qualifier is not Qualifier.PASS:
         return ""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TypeGuard
 
 from mailfix.mail_records.spf.evaluation import MAX_LOOKUPS, Mail, Result, check_host, mx_hosts
 from mailfix.mail_records.spf.problem import SpfError
-from mailfix.mail_records.spf.reach import Reach, opens, reach_of_terms, reachable, total
+from mailfix.mail_records.spf.reach import reach_of_terms, reachable, total
 from mailfix.mail_records.spf.record import (
     VERSION,
     Kind,
@@ -43,7 +42,7 @@ async def repaired(
     record = await _groundwork(lookup, domain, texts, addresses)
     if record is None:
         return None
-    record = await _without_dead_ends(lookup, _closed(record), domain)
+    record = await _mended(lookup, record, domain)
     for address in addresses:
         record = await _admitting(lookup, domain, record, address)
     if texts == (record.text,):
@@ -118,6 +117,7 @@ _TYPOGRAPHY = {
 }
 _DETACHED = re.compile(r"( [-+~?]?(?:ip4|ip6|include|exists|redirect)[:=]) +", re.IGNORECASE)
 _NAMED = re.compile(r"([-+~?]?)([A-Za-z0-9]+)[:=](.+)", re.DOTALL)
+_WHOLE_NETWORK = re.compile(r"(?<!/)/0(?=//|$)|//0$")
 _NEEDS_ADDRESS = {"ip", "ip4", "ip6", "ipv4", "ipv6"}
 _TAKES_NAME = {"a", "mx", "include"}
 
@@ -162,28 +162,37 @@ def _address_kind(text: str) -> str:
         return ""
 
 
-async def _without_dead_ends(lookup: Lookup, record: Record, domain: str) -> Record:
-    """Drop the includes that name a record that is not there: they only make a "permerror".
+async def _mended(lookup: Lookup, record: Record, domain: str) -> Record:
+    """Narrow the record's own terms that let every address pass, and drop dead includes.
 
-    An ``exists`` that holds for every sender goes as well.
+    Those name a record that is not there, and only make a "permerror".
     """
-    reaches = await reach_of_terms(lookup, record, domain)
-    dead = {term.text for term, reach in reaches if reach.is_dead or _holds_for_all(term, reach)}
-    return _of_terms(term for term in record.terms if term.text not in dead) if dead else record
+    written = {term.text: term.text for term in record.terms}
+    for term, reach in await reach_of_terms(lookup, record, domain):
+        if reach.is_dead:
+            written[term.text] = ""
+        elif reach.opens:
+            written[term.text] = _narrowed(term)
+    texts = [written[term.text] for term in record.terms]
+    unchanged = texts == [term.text for term in record.terms]
+    return record if unchanged else parse(_text(filter(None, texts)))
 
 
-def _holds_for_all(term: Term, reach: Reach) -> bool:
-    return isinstance(term, Mechanism) and term.kind is Kind.EXISTS and bool(reach.opens)
+def _narrowed(term: Term) -> str:
+    """What somebody meant who let every address pass; "" where that can be nothing else.
 
-
-def _closed(record: Record) -> Record:
-    """Turn ``+all`` into ``~all``, and drop the other terms that let every address pass."""
-    terms = [
-        replace(term, text="~all") if _is_all(term) and opens(term) else term
-        for term in record.terms
-        if _is_all(term) or not opens(term)
-    ]
-    return record if tuple(terms) == record.terms else _of_terms(terms)
+    ``a/0`` is the host itself, and so is an ``exists`` that does not depend on the sender.
+    """
+    match term:
+        case Mechanism(kind=Kind.ALL):
+            return "~all"
+        case Mechanism(kind=Kind.A | Kind.MX):
+            return _WHOLE_NETWORK.sub("", term.text)
+        case Mechanism(kind=Kind.EXISTS):
+            return re.sub("exists:", "a:", term.text, count=1, flags=re.IGNORECASE)
+        case Mechanism(kind=Kind.IP4 | Kind.IP6):
+            return ""
+    return term.text
 
 
 async def _admitting(lookup: Lookup, domain: str, record: Record, address: str) -> Record:
