@@ -68,7 +68,7 @@ EXPECTED: dict[str, Expected] = {
     "blocklist-dead": fails(unknown=frozenset({"dnsbl-listed"}), says=("psbl.surriel.com",)),
     "ns-alias": fails("dns-server-silent", says=("ns.example.net", "CNAME")),
     "ns-without-address": fails("dns-server-silent", says=("ns-old.example.net",)),
-    "ns-private": fails("dns-server-silent", says=("ns2.example.com (10.0.0.53)",)),
+    "ns-private": fails("dns-server-silent", says=("ns2.example.com: its address 10.0.0.53",)),
     "second-server-dead": fails(
         unknown=frozenset({"dns-server-silent"}), says=(f"{SECOND_DNS} ({SECOND_DNS_IPV4})",)
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mailfix.mail_records.zone import Disagreement, Dnssec, NameServer, Zone
 from mailfix.predicates.answer import Answer, Words, failed, passed, unknown
@@ -69,7 +69,7 @@ def servers_answer(domain: str, zone: Zone) -> Iterator[Answer]:
     """
     subject = {"domain": domain}
     words: Words = {"domain": domain, "zone": zone.apex, "servers": len(zone.servers)}
-    proven = [f"{each.label}: {each.fault}" for each in zone.servers if _is_at_fault(each, zone)]
+    proven = _each_once(f"{s.name}: {s.fault}" for s in zone.servers if _is_at_fault(s, zone))
     troubles = [f"{each.label} {each.trouble}" for each in zone.servers if each.trouble]
     if proven:
         yield failed(subject, {**words, "names": "; ".join(proven[:MAX_TOLD])})
@@ -82,6 +82,11 @@ def servers_answer(domain: str, zone: Zone) -> Iterator[Answer]:
         )
     else:
         yield passed(subject, words)
+
+
+def _each_once(texts: Iterable[str]) -> list[str]:
+    """What is wrong with a name is so at each of its addresses."""
+    return list(dict.fromkeys(texts))
 
 
 def _is_at_fault(server: NameServer, zone: Zone) -> bool:

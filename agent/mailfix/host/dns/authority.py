@@ -25,7 +25,7 @@ from mailfix.record_set import Lookup, RecordSet
 MAX_ALIASES = 8
 MAX_DEPTH = 5
 LAME = "not authoritative (lame)"
-PRIVATE = "its address cannot be reached from the Internet"
+PRIVATE = "its address {} cannot be reached from the Internet"
 MUTE = f"gave no answer in {len(PATIENCE)} tries, nor over TCP"
 _SHOWN = 200
 
@@ -165,7 +165,7 @@ class Authority:
         heard = await self._servers.ask(place.address, question)
         if isinstance(heard, Failure):
             nowhere = heard.is_unheard and not is_public(place.address)
-            fault = place.fault or (PRIVATE if nowhere else "")
+            fault = place.fault or (PRIVATE.format(place.address) if nowhere else "")
             return NameServer(place.name, place.address, trouble=_trouble(heard), fault=fault)
         serial = _serial(heard.reply, question)
         trouble = LAME if serial is None else ""
