@@ -24,6 +24,7 @@ from mailfix.progress import Progress
 
 AT_LEAST_S = 3.0
 MANY = 300
+"""Domains from which on a second process is worth its start."""
 SIGNATURES = frozenset({"signing", "dkim_key"})
 
 
