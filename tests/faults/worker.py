@@ -86,22 +86,27 @@ def run(command: str, state: Path, host: Path) -> str:
 
 
 def fork(command: str, folder: Path) -> int:
-    """Give the number of the process that will do it."""
+    """Give the number of the process that will do it.
+
+    Whatever it needs of the files that are hit is open before it is born: however late it comes to
+    wait, it calls nothing until then that a fault could hit.
+    """
+    said = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     pid = os.fork()
     if pid == 0:
         try:
-            _work(command, folder)
+            _work(command, folder, said)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)
         os._exit(0)
+    os.close(said)
     return pid
 
 
-def _work(command: str, folder: Path) -> None:
-    descriptor = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, sys.stderr.fileno())
+def _work(command: str, folder: Path, said: int) -> None:
+    os.dup2(said, sys.stderr.fileno())
     (folder / "go").read_bytes()
     try:
         end = run(command, folder / "now" / "state", folder / "now" / "host")

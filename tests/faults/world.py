@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -53,10 +55,12 @@ class Nursery:
         with subprocess.Popen([*strace, "-p", str(pid)], start_new_session=True):
             try:
                 _wait_until_traced(pid)
-                (folder / "go").write_bytes(b"")
+                _let_go(folder / "go")
                 return self._number()
             except BaseException:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                self._number()
                 raise
 
     def _say(self, line: str) -> None:
@@ -75,6 +79,19 @@ def _wait_until_traced(pid: int) -> None:
     while "TracerPid:\t0\n" in Path(f"/proc/{pid}/status").read_text():
         if time.monotonic() - since > PATIENCE_S:
             raise TimeoutError(f"strace does not attach to {pid}")
+        time.sleep(0.001)
+
+
+def _let_go(fifo: Path) -> None:
+    """Open it as soon as somebody waits there (fifo(7): ENXIO while nobody does)."""
+    since = time.monotonic()
+    while True:
+        try:
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            return
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() - since > PATIENCE_S:
+                raise
         time.sleep(0.001)
 
 
