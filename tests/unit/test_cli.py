@@ -109,14 +109,7 @@ def test_rules_lists_and_explains() -> None:
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
     program = f"{sys.executable} -m mailfix rules | head -c 1"
     for _ in range(3):
-        done = subprocess.run(
-            ["/bin/bash", "-c", program],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = in_a_shell(program)
         assert done.stderr == ""
         assert len(done.stdout) == 1
 
